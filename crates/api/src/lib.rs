@@ -1,0 +1,1 @@
+//! The PricePipeline resource: types, schema, rules, validation.

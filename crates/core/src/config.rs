@@ -1,0 +1,258 @@
+//! What each worker is told. One type, three carriers: a ConfigMap that the controller writes, a file that the
+//! binaries read, a value that `pricepipe run` passes. None of them holds a secret.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Exchange, Secret, Symbol,
+    names::{CollectionName, DatabaseName, PipelineName, TopicName},
+};
+
+/// The producer's configuration: exchange → Kafka.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProducerConfig {
+    /// The pipeline it works for.
+    pub pipeline: PipelineName,
+    /// Where Kafka is. May be left out when the environment says it.
+    #[serde(default)]
+    pub kafka: KafkaConnection,
+    /// Where prices come from.
+    pub sources: Vec<SourceConfig>,
+    /// Which symbols, and the topic of each.
+    pub symbols: Vec<SymbolRoute>,
+}
+
+/// A symbol and the topic that its prices go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SymbolRoute {
+    /// The symbol in the exchange's own form.
+    pub symbol: Symbol,
+    /// The Kafka topic.
+    pub topic: TopicName,
+}
+
+/// One place that prices come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceConfig {
+    /// A name that is unique in the pipeline.
+    pub name: String,
+    /// Which exchange it is.
+    pub exchange: Exchange,
+    /// How its REST interface is polled.
+    pub rest: RestConfig,
+}
+
+/// How a REST interface is polled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestConfig {
+    /// Base URLs in order of preference; the next is used when one fails.
+    pub endpoints: Vec<String>,
+    /// Milliseconds from one poll to the next.
+    pub interval_millis: u64,
+    /// Milliseconds after which a request has failed.
+    pub timeout_millis: u64,
+    /// The request weight that may be used in a minute.
+    pub max_weight_per_minute: u32,
+}
+
+/// The consumer's configuration: Kafka → store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConsumerConfig {
+    /// The pipeline it works for.
+    pub pipeline: PipelineName,
+    /// Where Kafka is. May be left out when the environment says it.
+    #[serde(default)]
+    pub kafka: KafkaConnection,
+    /// The consumer group.
+    pub group: String,
+    /// Which topics, and the collection of each.
+    pub topics: Vec<TopicRoute>,
+    /// Where messages go that cannot be stored.
+    pub dead_letter_topic: TopicName,
+    /// When a batch is written.
+    #[serde(default)]
+    pub batch: BatchConfig,
+    /// Where documents go.
+    pub store: StoreConfig,
+}
+
+/// A topic and the collection that its messages go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TopicRoute {
+    /// The Kafka topic.
+    pub topic: TopicName,
+    /// The collection.
+    pub collection: CollectionName,
+}
+
+/// When a batch is written: as soon as it is full, or old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BatchConfig {
+    /// The most documents of one write.
+    pub max_documents: u32,
+    /// The longest that a message waits for others, in milliseconds.
+    pub max_millis: u32,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        BatchConfig { max_documents: 1_000, max_millis: 200 }
+    }
+}
+
+/// Where documents are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields, tag = "kind")]
+pub enum StoreConfig {
+    /// A MongoDB deployment; its connection string is a secret and comes separately.
+    Mongodb {
+        /// The database.
+        database: DatabaseName,
+        /// How a price is stored.
+        #[serde(default)]
+        price_type: PriceType,
+        /// Documents older than this many seconds are removed; 0 keeps them for ever.
+        #[serde(default)]
+        retention_seconds: u32,
+    },
+    /// One SQLite file.
+    Embedded {
+        /// The file; it is created when absent.
+        path: PathBuf,
+        /// Documents older than this many seconds are removed; 0 keeps them for ever.
+        #[serde(default)]
+        retention_seconds: u32,
+    },
+}
+
+/// How a price is stored in MongoDB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PriceType {
+    /// `Decimal128`: exact.
+    #[default]
+    Decimal,
+    /// A double: the nearest float.
+    Double,
+}
+
+/// Where Kafka is and how to speak to it, without the password.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct KafkaConnection {
+    /// `host:port` of some brokers.
+    pub bootstrap_servers: Vec<String>,
+    /// Encryption and authentication.
+    pub security_protocol: SecurityProtocol,
+    /// How to authenticate, when the protocol says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_mechanism: Option<SaslMechanism>,
+    /// A PEM file of the authorities to trust, instead of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A name and a password for Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaCredentials {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+macro_rules! setting {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl $name {
+            /// Every value, as it is written.
+            pub const NAMES: &'static [&'static str] = &[$($text),+];
+
+            /// The value as it is written.
+            pub fn as_str(&self) -> &'static str {
+                match self { $($name::$variant => $text,)+ }
+            }
+
+            /// Reads the value as it is written.
+            pub fn from_name(text: &str) -> Option<Self> {
+                match text { $($text => Some($name::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+setting! {
+    /// Encryption and authentication of a Kafka connection, in Kafka's own words.
+    SecurityProtocol {
+        /// Neither.
+        Plaintext = "PLAINTEXT",
+        /// TLS.
+        Ssl = "SSL",
+        /// A password over an open connection.
+        SaslPlaintext = "SASL_PLAINTEXT",
+        /// A password over TLS.
+        SaslSsl = "SASL_SSL",
+    }
+}
+
+impl Default for SecurityProtocol {
+    fn default() -> Self {
+        SecurityProtocol::Plaintext
+    }
+}
+
+impl SecurityProtocol {
+    /// True when it asks for a name and a password.
+    pub fn uses_sasl(&self) -> bool {
+        matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
+    }
+}
+
+setting! {
+    /// How to authenticate with Kafka, in Kafka's own words.
+    SaslMechanism {
+        /// The password itself.
+        Plain = "PLAIN",
+        /// A salted challenge with SHA-256.
+        ScramSha256 = "SCRAM-SHA-256",
+        /// A salted challenge with SHA-512.
+        ScramSha512 = "SCRAM-SHA-512",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_written_as_they_are_read() {
+        for name in SecurityProtocol::NAMES {
+            let value = SecurityProtocol::from_name(name).unwrap();
+            assert_eq!(
+                (value.as_str(), serde_json::to_string(&value).unwrap()),
+                (*name, format!("{name:?}"))
+            );
+        }
+        for name in SaslMechanism::NAMES {
+            let value = SaslMechanism::from_name(name).unwrap();
+            assert_eq!(
+                (value.as_str(), serde_json::to_string(&value).unwrap()),
+                (*name, format!("{name:?}"))
+            );
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a price pipeline is: symbols, prices, messages, identity, and the configuration of its workers.
+//!
+//! Everything here is pure: no I/O, no clock, no runtime. Time and randomness are arguments, so each rule
+//! can be tested by calling it. What this crate decides:
+//!
+//! - **Exactness** ([`Price`]): a price is the decimal text that the exchange sent. It is never a float.
+//! - **Identity** ([`identity`]): what makes two messages the same observation. Every promise about
+//!   duplicates rests on it.
+//! - **Format** ([`message`]): what a message looks like on the wire, and what is bad data.
+//! - **Progress** ([`Watermark`]): which offset may be committed, given what is durably stored.
+//! - **Patience** ([`Backoff`], [`Breaker`]): how long to wait for something that is away.
+//! - **Shape** ([`Pipeline`], [`config`]): the validated pipeline, and what each worker is told of it.
+
+mod backoff;
+mod breaker;
+pub mod config;
+pub mod environment;
+mod estimate;
+mod exchange;
+pub mod identity;
+pub mod message;
+pub mod names;
+pub mod pipeline;
+mod price;
+mod secret;
+mod slot;
+mod symbol;
+mod timestamp;
+mod watermark;
+
+pub use backoff::Backoff;
+pub use breaker::{Breaker, BreakerState};
+pub use estimate::Estimate;
+pub use exchange::Exchange;
+pub use message::{Kind, PriceMessage};
+pub use pipeline::Pipeline;
+pub use price::{Price, PriceError};
+pub use secret::Secret;
+pub use slot::Slots;
+pub use symbol::{Symbol, SymbolError};
+pub use timestamp::{Timestamp, TimestampError};
+pub use watermark::Watermark;

@@ -1,0 +1,263 @@
+//! A validated pipeline: the only thing that later code reads.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    Estimate, Symbol,
+    config::{
+        BatchConfig, ConsumerConfig, KafkaConnection, PriceType, ProducerConfig, SourceConfig, StoreConfig,
+        SymbolRoute, TopicRoute,
+    },
+    names::{self, CollectionName, DatabaseName, PipelineName, TopicName},
+};
+
+/// A validated pipeline, whatever it was written in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: PipelineName,
+    /// Its namespace; `default` outside of a cluster.
+    pub namespace: String,
+    /// True when nothing of it may run.
+    pub suspend: bool,
+    /// The symbols, each once.
+    pub symbols: Vec<PipelineSymbol>,
+    /// Where prices come from; at least one.
+    pub sources: Vec<SourceConfig>,
+    /// The Kafka cluster, or `None` for the surroundings' own: the operator's default, or the embedded broker.
+    pub kafka: Option<KafkaCluster>,
+    /// How topics are created.
+    pub topic_settings: TopicSettings,
+    /// The Secret with the MongoDB connection string, or `None` for the surroundings' own store.
+    pub mongodb_uri: Option<SecretKey>,
+    /// The MongoDB database.
+    pub database: DatabaseName,
+    /// How a price is stored in MongoDB.
+    pub price_type: PriceType,
+    /// Documents older than this many seconds are removed; 0 keeps them for ever.
+    pub retention_seconds: u32,
+    /// How many producers run.
+    pub producer_replicas: u32,
+    /// How many consumers run.
+    pub consumer_replicas: u32,
+    /// When a batch is written.
+    pub batch: BatchConfig,
+}
+
+/// A symbol with everything that follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineSymbol {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Its topic.
+    pub topic: TopicName,
+    /// Its collection.
+    pub collection: CollectionName,
+    /// The partitions of its topic, when it asks for other than the pipeline's number.
+    pub partitions: Option<u32>,
+}
+
+/// A Kafka cluster and the Secrets that its connection needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaCluster {
+    /// Where it is and how to speak to it.
+    pub connection: KafkaConnection,
+    /// The authorities to trust.
+    pub ca: Option<SecretKey>,
+    /// The Secret with `username` and `password`.
+    pub credentials: Option<String>,
+}
+
+/// One key of a Secret in the pipeline's namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretKey {
+    /// The Secret.
+    pub name: String,
+    /// The key in it.
+    pub key: String,
+}
+
+/// How topics are created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Partitions of each topic.
+    pub partitions: u32,
+    /// Copies of each partition.
+    pub replication_factor: u32,
+    /// Copies that must have a message before it counts as written.
+    pub min_in_sync_replicas: u32,
+    /// How long messages are kept.
+    pub retention_seconds: u64,
+    /// Further topic configuration, in Kafka's own words.
+    pub config: BTreeMap<String, String>,
+}
+
+impl TopicSettings {
+    /// Every topic configuration, the named ones included.
+    pub fn entries(&self) -> BTreeMap<String, String> {
+        let mut entries = self.config.clone();
+        entries.insert("min.insync.replicas".to_owned(), self.min_in_sync_replicas.to_string());
+        entries.insert("retention.ms".to_owned(), self.retention_seconds.saturating_mul(1_000).to_string());
+        entries
+    }
+}
+
+/// A topic that the pipeline needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: TopicName,
+    /// Its partitions.
+    pub partitions: u32,
+}
+
+impl Pipeline {
+    /// The topics that prices go to, in the order of the symbols, each once.
+    pub fn topics(&self) -> Vec<Topic> {
+        let mut topics: Vec<Topic> = Vec::new();
+        for symbol in &self.symbols {
+            let partitions = symbol.partitions.unwrap_or(self.topic_settings.partitions);
+            match topics.iter_mut().find(|topic| topic.name == symbol.topic) {
+                Some(topic) => topic.partitions = topic.partitions.max(partitions),
+                None => topics.push(Topic { name: symbol.topic.clone(), partitions }),
+            }
+        }
+        topics
+    }
+
+    /// The topic for messages that cannot be stored.
+    pub fn dead_letter_topic(&self) -> Topic {
+        Topic { name: names::dead_letter_topic(&self.name), partitions: 1 }
+    }
+
+    /// The collections that prices go to, each once.
+    pub fn collections(&self) -> Vec<CollectionName> {
+        let mut collections: Vec<CollectionName> =
+            self.symbols.iter().map(|s| s.collection.clone()).collect();
+        collections.sort();
+        collections.dedup();
+        collections
+    }
+
+    /// What a producer of this pipeline is told.
+    pub fn producer_config(&self, kafka: KafkaConnection) -> ProducerConfig {
+        let route = |s: &PipelineSymbol| SymbolRoute { symbol: s.symbol.clone(), topic: s.topic.clone() };
+        ProducerConfig {
+            pipeline: self.name.clone(),
+            kafka,
+            sources: self.sources.clone(),
+            symbols: self.symbols.iter().map(route).collect(),
+        }
+    }
+
+    /// What a consumer of this pipeline is told.
+    pub fn consumer_config(&self, kafka: KafkaConnection, store: StoreConfig) -> ConsumerConfig {
+        let mut topics: Vec<TopicRoute> = Vec::new();
+        for symbol in &self.symbols {
+            if !topics.iter().any(|route| route.topic == symbol.topic) {
+                topics
+                    .push(TopicRoute { topic: symbol.topic.clone(), collection: symbol.collection.clone() });
+            }
+        }
+        ConsumerConfig {
+            pipeline: self.name.clone(),
+            kafka,
+            group: names::consumer_group(&self.namespace, &self.name),
+            topics,
+            dead_letter_topic: self.dead_letter_topic().name,
+            batch: self.batch,
+            store,
+        }
+    }
+
+    /// The store's configuration when it is MongoDB.
+    pub fn mongodb_store(&self) -> StoreConfig {
+        StoreConfig::Mongodb {
+            database: self.database.clone(),
+            price_type: self.price_type,
+            retention_seconds: self.retention_seconds,
+        }
+    }
+
+    /// The store's configuration when it is a file.
+    pub fn embedded_store(&self, path: PathBuf) -> StoreConfig {
+        StoreConfig::Embedded { path, retention_seconds: self.retention_seconds }
+    }
+
+    /// What it will take of the exchange, of Kafka and of the store.
+    pub fn estimate(&self) -> Estimate {
+        Estimate::of(self)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::{Exchange, config::RestConfig};
+
+    pub(crate) fn majors() -> Pipeline {
+        let symbol = |symbol: &str, topic: &str| PipelineSymbol {
+            symbol: symbol.parse().unwrap(),
+            topic: topic.parse().unwrap(),
+            collection: topic.parse().unwrap(),
+            partitions: None,
+        };
+        Pipeline {
+            name: "majors".parse().unwrap(),
+            namespace: "default".to_owned(),
+            suspend: false,
+            symbols: vec![symbol("BTCUSDT", "btc"), symbol("BTCUSDC", "btc"), symbol("ETHUSDT", "eth")],
+            sources: vec![SourceConfig {
+                name: "binance".to_owned(),
+                exchange: Exchange::Binance,
+                rest: RestConfig {
+                    endpoints: vec!["https://data-api.binance.vision".to_owned()],
+                    interval_millis: 3_000,
+                    timeout_millis: 2_000,
+                    max_weight_per_minute: 1_200,
+                },
+            }],
+            kafka: None,
+            topic_settings: TopicSettings {
+                partitions: 3,
+                replication_factor: 1,
+                min_in_sync_replicas: 1,
+                retention_seconds: 604_800,
+                config: BTreeMap::new(),
+            },
+            mongodb_uri: None,
+            database: "fx".parse().unwrap(),
+            price_type: PriceType::Decimal,
+            retention_seconds: 0,
+            producer_replicas: 1,
+            consumer_replicas: 1,
+            batch: BatchConfig::default(),
+        }
+    }
+
+    #[test]
+    fn symbols_that_share_a_topic_make_one_topic_with_the_larger_number_of_partitions() {
+        let mut pipeline = majors();
+        pipeline.symbols[1].partitions = Some(6);
+        let topics: Vec<(String, u32)> =
+            pipeline.topics().into_iter().map(|t| (t.name.into(), t.partitions)).collect();
+        assert_eq!(topics, [("btc".to_owned(), 6), ("eth".to_owned(), 3)]);
+    }
+
+    #[test]
+    fn a_worker_configuration_survives_its_file() {
+        let pipeline = majors();
+        let producer = pipeline.producer_config(KafkaConnection::default());
+        let consumer = pipeline.consumer_config(KafkaConnection::default(), pipeline.mongodb_store());
+        assert_eq!(
+            serde_json::from_str::<ProducerConfig>(&serde_json::to_string(&producer).unwrap()).unwrap(),
+            producer
+        );
+        assert_eq!(
+            serde_json::from_str::<ConsumerConfig>(&serde_json::to_string(&consumer).unwrap()).unwrap(),
+            consumer
+        );
+        assert_eq!(consumer.topics.len(), 2);
+        assert_eq!(consumer.group, "pricepipe.default.majors");
+    }
+}

@@ -1,0 +1,103 @@
+//! Where prices are kept: MongoDB, or one SQLite file with the same meaning.
+//!
+//! The crate decides what *stored* means: a write returns only when every document is durable, was there
+//! already, or is named as rejected. A document's `_id` is the observation's id, so writing a batch twice
+//! stores it once; that is why a write whose fate is unknown may simply be tried again.
+
+use std::{pin::Pin, sync::Arc};
+
+use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};
+
+/// A boxed future: what a trait object can return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A place where prices are kept.
+pub trait Store: Send + Sync + 'static {
+    /// Makes collections and indexes ready. May be called again; never drops data.
+    fn prepare<'a>(&'a self, collections: &'a [CollectionName]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Stores a batch. `Ok` means that every message of it is durable, a duplicate, or listed as rejected.
+    ///
+    /// After an error nothing is known of the batch: write it again.
+    fn write<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        batch: Arc<[PriceMessage]>,
+    ) -> BoxFuture<'a, Result<Written, StoreError>>;
+
+    /// Whether the store answers: the cheapest request there is.
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The newest price of each symbol of a collection, by symbol; of `symbols` alone unless that is empty.
+    fn latest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbols: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>>;
+
+    /// How much each symbol of a collection holds, by symbol.
+    fn count<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>>;
+
+    /// Closes connections and files; waits for what is under way.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Documents that are new.
+    pub inserted: u64,
+    /// Documents that were there already.
+    pub duplicates: u64,
+    /// Documents that the store will never take.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A message that the store will never take, such as one that a collection's validator refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place in the batch.
+    pub index: usize,
+    /// Why, in the store's words.
+    pub reason: String,
+}
+
+/// What a collection holds of one symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SymbolCount {
+    /// The symbol.
+    pub symbol: String,
+    /// How many documents.
+    pub documents: u64,
+    /// The event time of the oldest.
+    pub first: Timestamp,
+    /// The event time of the newest.
+    pub last: Timestamp,
+}
+
+/// Why a store could not do what it was asked. Every kind may pass, so every kind is tried again; the kind says
+/// what to tell the user. The text never holds a connection string or a password.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What kind of trouble it is.
+    pub kind: StoreErrorKind,
+    /// What happened, and where it helps, what to do.
+    pub message: String,
+}
+
+/// The kinds of trouble with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// It cannot be reached, or it said that it cannot serve now.
+    Unavailable,
+    /// It did not answer in time.
+    TimedOut,
+    /// It refuses this user.
+    Unauthorized,
+    /// It is set up in a way that we cannot work with, and that we will not change by force.
+    Conflict,
+}
