@@ -173,7 +173,7 @@ pub struct KafkaCredentials {
 macro_rules! setting {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
         }
@@ -199,6 +199,7 @@ setting! {
     /// Encryption and authentication of a Kafka connection, in Kafka's own words.
     SecurityProtocol {
         /// Neither.
+        #[default]
         Plaintext = "PLAINTEXT",
         /// TLS.
         Ssl = "SSL",
@@ -206,12 +207,6 @@ setting! {
         SaslPlaintext = "SASL_PLAINTEXT",
         /// A password over TLS.
         SaslSsl = "SASL_SSL",
-    }
-}
-
-impl Default for SecurityProtocol {
-    fn default() -> Self {
-        SecurityProtocol::Plaintext
     }
 }
 
@@ -226,6 +221,7 @@ setting! {
     /// How to authenticate with Kafka, in Kafka's own words.
     SaslMechanism {
         /// The password itself.
+        #[default]
         Plain = "PLAIN",
         /// A salted challenge with SHA-256.
         ScramSha256 = "SCRAM-SHA-256",

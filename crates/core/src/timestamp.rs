@@ -25,6 +25,11 @@ pub enum TimestampError {
 }
 
 impl Timestamp {
+    /// The first usable moment.
+    pub const MIN: Timestamp = Timestamp(RANGE.start);
+    /// The last usable moment.
+    pub const MAX: Timestamp = Timestamp(RANGE.end - 1);
+
     /// A moment from milliseconds since 1970.
     pub fn from_millis(millis: i64) -> Result<Self, TimestampError> {
         if RANGE.contains(&millis) { Ok(Timestamp(millis)) } else { Err(TimestampError::OutOfRange) }

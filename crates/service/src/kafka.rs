@@ -1,0 +1,130 @@
+//! Kafka client settings from a connection: the same for every component, in one place.
+
+use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
+use rdkafka::ClientConfig;
+
+/// What every client is told.
+fn client(
+    connection: &KafkaConnection,
+    credentials: Option<&KafkaCredentials>,
+    client_id: &str,
+) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", connection.bootstrap_servers.join(","))
+        .set("security.protocol", connection.security_protocol.as_str())
+        .set("client.id", client_id)
+        .set("allow.auto.create.topics", "false")
+        .set("socket.keepalive.enable", "true")
+        // Back within seconds after an outage, and at most about one failed login per second while a password is wrong.
+        .set("reconnect.backoff.ms", "500")
+        .set("reconnect.backoff.max.ms", "5000");
+    if let Some(mechanism) = connection.sasl_mechanism.filter(|_| connection.security_protocol.uses_sasl()) {
+        config.set("sasl.mechanism", mechanism.as_str());
+    }
+    if let Some(credentials) = credentials {
+        config
+            .set("sasl.username", &credentials.username)
+            .set("sasl.password", credentials.password.expose());
+    }
+    if let Some(file) = &connection.ca_file {
+        config.set("ssl.ca.location", file.to_string_lossy());
+    }
+    config
+}
+
+/// Settings of a producer that neither loses nor doubles what it accepted: idempotent, acknowledged by all
+/// in-sync replicas, patient without limit, and bounded in memory.
+pub fn producer(
+    connection: &KafkaConnection,
+    credentials: Option<&KafkaCredentials>,
+    client_id: &str,
+) -> ClientConfig {
+    let mut config = client(connection, credentials, client_id);
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // Never give a message up: while the queue is full, new observations are skipped and counted instead.
+        .set("message.timeout.ms", "0")
+        .set("queue.buffering.max.messages", "100000")
+        .set("queue.buffering.max.kbytes", "16384")
+        .set("linger.ms", "5")
+        .set("compression.type", "lz4")
+        // The Java client's partitioner, so that every client puts a key into the same partition.
+        .set("partitioner", "murmur2_random")
+        .set("statistics.interval.ms", "5000");
+    config
+}
+
+/// Settings of a member of a consumer group that commits by itself, and only what is stored.
+pub fn consumer(
+    connection: &KafkaConnection,
+    credentials: Option<&KafkaCredentials>,
+    client_id: &str,
+    group: &str,
+) -> ClientConfig {
+    let mut config = client(connection, credentials, client_id);
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // A new group begins with the oldest message; the librdkafka default would skip all that is there.
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", "45000")
+        .set("heartbeat.interval.ms", "3000")
+        .set("max.poll.interval.ms", "300000")
+        .set("check.crcs", "true")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.wait.max.ms", "100")
+        .set("statistics.interval.ms", "1000");
+    config
+}
+
+/// Settings of a client that only administers.
+pub fn admin(
+    connection: &KafkaConnection,
+    credentials: Option<&KafkaCredentials>,
+    client_id: &str,
+) -> ClientConfig {
+    client(connection, credentials, client_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use pricepipe_core::{
+        Secret,
+        config::{SaslMechanism, SecurityProtocol},
+    };
+    use rdkafka::producer::{BaseProducer, Producer};
+
+    use super::*;
+
+    fn scram() -> (KafkaConnection, KafkaCredentials) {
+        let connection = KafkaConnection {
+            bootstrap_servers: vec!["127.0.0.1:1".to_owned()],
+            security_protocol: SecurityProtocol::SaslSsl,
+            sasl_mechanism: Some(SaslMechanism::ScramSha512),
+            ca_file: None,
+        };
+        (connection, KafkaCredentials { username: "u".to_owned(), password: Secret::new("hunter2") })
+    }
+
+    #[test]
+    fn librdkafka_accepts_every_setting_and_was_built_with_tls_and_scram() {
+        let (connection, credentials) = scram();
+        let made: Result<BaseProducer, _> = producer(&connection, Some(&credentials), "test").create();
+        assert_eq!(made.unwrap().in_flight_count(), 0);
+        let made: Result<rdkafka::consumer::BaseConsumer, _> =
+            consumer(&connection, Some(&credentials), "test", "g").create();
+        assert!(made.is_ok());
+    }
+
+    #[test]
+    fn the_password_is_not_in_the_debug_output() {
+        let (connection, credentials) = scram();
+        let debug = format!("{:?}", producer(&connection, Some(&credentials), "test"));
+        assert!(!debug.contains("hunter2"), "{debug}");
+    }
+}
