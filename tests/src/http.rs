@@ -1,0 +1,29 @@
+//! The smallest HTTP client that can read an admin page.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// The status and the body of a page, or `None` when nobody answers.
+pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
+    connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut response = String::new();
+    connection.read_to_string(&mut response).ok()?;
+    let status = response.split(' ').nth(1)?.parse().ok()?;
+    let (_, body) = response.split_once("\r\n\r\n")?;
+    Some((status, body.to_owned()))
+}
+
+/// The sum of a metric over all its labels that contain `labels`; `None` when there is none.
+pub fn metric(page: &str, name: &str, labels: &str) -> Option<f64> {
+    let values = page.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, found_labels) = series.split_once('{').unwrap_or((series, ""));
+        (found == name && found_labels.contains(labels)).then(|| value.parse::<f64>().ok())?
+    });
+    values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+}

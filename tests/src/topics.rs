@@ -1,0 +1,135 @@
+//! A look into Kafka: create topics, produce, read back.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A client's settings for these servers.
+pub fn client(servers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", servers);
+    config
+}
+
+/// Creates topics with this many partitions.
+pub async fn create(servers: &str, topics: &[&str], partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = client(servers).create().expect("an admin client");
+    let new: Vec<NewTopic<'_>> =
+        topics.iter().map(|t| NewTopic::new(t, partitions, TopicReplication::Fixed(1))).collect();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    for result in admin.create_topics(&new, &options).await.expect("Kafka answers") {
+        result.expect("a topic is created");
+    }
+}
+
+/// Produces values, each with its key, and waits until all are acknowledged.
+pub fn produce<'a>(
+    servers: &str,
+    topic: &str,
+    records: impl Iterator<Item = (String, std::borrow::Cow<'a, [u8]>)>,
+) {
+    let producer: ThreadedProducer<DefaultProducerContext> = client(servers)
+        .set("linger.ms", "20")
+        .set("enable.idempotence", "true")
+        .create()
+        .expect("a producer");
+    for (key, value) in records {
+        let mut record = BaseRecord::to(topic).key(&key).payload(&*value);
+        while let Err((error, back)) = producer.send(record) {
+            assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+            record = back;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    producer.flush(PATIENCE).expect("everything is acknowledged");
+}
+
+/// A record as it lies in a topic.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value.
+    pub value: Option<Vec<u8>>,
+    /// The headers, as text.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Everything that a topic holds now.
+pub fn read(servers: &str, topic: &str) -> Vec<Record> {
+    let consumer: BaseConsumer = client(servers).set("group.id", "tests").create().expect("a consumer");
+    let ends = ends(&consumer, topic);
+    let mut assignment = TopicPartitionList::new();
+    for (partition, _) in &ends {
+        assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("a partition");
+    }
+    consumer.assign(&assignment).expect("an assignment");
+    let (mut records, expected, start) =
+        (Vec::new(), ends.iter().map(|(_, count)| count).sum::<i64>(), Instant::now());
+    while (records.len() as i64) < expected {
+        assert!(
+            start.elapsed() < PATIENCE * 3,
+            "{} of {expected} records of {topic} could be read",
+            records.len()
+        );
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        records.push(record(&message));
+    }
+    records
+}
+
+/// How many records a topic holds.
+pub fn count(servers: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = client(servers).set("group.id", "tests").create().expect("a consumer");
+    ends(&consumer, topic).iter().map(|(_, count)| count).sum()
+}
+
+/// How many records of a topic a group has not committed yet.
+pub fn lag(servers: &str, group: &str, topic: &str) -> i64 {
+    let consumer: BaseConsumer = client(servers).set("group.id", group).create().expect("a consumer");
+    let ends = ends(&consumer, topic);
+    let mut partitions = TopicPartitionList::new();
+    for (partition, _) in &ends {
+        partitions.add_partition(topic, *partition);
+    }
+    let committed = consumer.committed_offsets(partitions, PATIENCE).expect("Kafka answers");
+    let position = |partition| match committed.find_partition(topic, partition).map(|found| found.offset()) {
+        Some(Offset::Offset(offset)) => offset,
+        _ => 0,
+    };
+    ends.iter().map(|(partition, end)| end - position(*partition)).sum()
+}
+
+fn ends(consumer: &BaseConsumer, topic: &str) -> Vec<(i32, i64)> {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("Kafka answers");
+    let partitions = metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id()));
+    let end = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).expect("Kafka answers").1;
+    partitions.map(|partition| (partition, end(partition))).collect()
+}
+
+fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
+    use rdkafka::message::Headers;
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    let headers =
+        message.headers().map(|all| all.iter().map(|h| (h.key.to_owned(), text(h.value))).collect());
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    }
+}
