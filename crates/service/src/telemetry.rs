@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+pub use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The variable that chooses the log format.
@@ -31,16 +32,21 @@ impl LogFormat {
 
 /// Starts logging to standard error at `level` unless the environment says otherwise. To be called once.
 pub fn start(format: LogFormat, level: &str) {
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    start_with(format, level, colours, BoxMakeWriter::new(std::io::stderr));
+}
+
+/// The same to another writer, which is given a line at a time.
+pub fn start_with(format: LogFormat, level: &str, colours: bool, writer: BoxMakeWriter) {
     let filter = EnvFilter::try_from_env(LOG_FILTER).unwrap_or_else(|_| EnvFilter::new(level));
     let registry = tracing_subscriber::registry().with(filter);
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let started = match format {
         LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(writer)).try_init()
         }
-        LogFormat::Text => registry
-            .with(fmt::layer().with_target(false).with_ansi(colours).with_writer(std::io::stderr))
-            .try_init(),
+        LogFormat::Text => {
+            registry.with(fmt::layer().with_target(false).with_ansi(colours).with_writer(writer)).try_init()
+        }
     };
     if started.is_err() {
         tracing::debug!("logging was started already");
