@@ -1,0 +1,57 @@
+# Every target sets up what it needs, asks nothing, and works in a fresh clone. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run build test check generate bench servers servers-down clean-servers
+
+# One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
+# For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
+BUILD := cargo build --workspace
+TEST  := cargo test --workspace
+PIPELINE ?= examples/quickstart.yaml
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what the build needs (gcc, g++, make, perl), where it is missing and we are root
+	@missing=(); for tool in gcc g++ make perl; do command -v $$tool >/dev/null || missing+=($$tool); done; \
+	[ $${#missing[@]} = 0 ] || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "the build needs: $${missing[*]}; install them" >&2; exit 1; }; \
+	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >/dev/null; }
+	@command -v cargo >/dev/null || { echo "the build needs Rust: https://rustup.rs" >&2; exit 1; }
+
+run: setup ## a whole pipeline in one process, with a simulated exchange; PIPELINE=FILE chooses another file
+	$(BUILD) --bins --test architecture
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/pricepipe" run $(PIPELINE) --simulate
+
+build: setup # binaries and tests
+	$(BUILD) --all-targets
+
+# Tests marked `#[ignore = "needs …"]` want real servers. Those tests measure time, so they run one after another.
+test: build ## all tests: the plain ones, then those that need Kafka and MongoDB (started and stopped here; KEEP=1 leaves them running)
+	$(TEST)
+	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --test-threads 1
+
+check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@changes() { git status --porcelain --untracked-files=all; git diff HEAD; }; \
+	before=$$(changes); $(MAKE) --no-print-directory generate; \
+	[ "$$before" = "$$(changes)" ] || { git status --short; echo "generated files are out of date: commit what 'make generate' has just written" >&2; exit 1; }
+	@if command -v cargo-deny >/dev/null; then cargo deny --locked --workspace check bans licenses sources; else echo "cargo-deny is not installed: its checks are skipped"; fi
+
+generate: setup ## write the generated files anew
+	UPDATE=1 $(TEST) --quiet -- up_to_date
+
+bench: setup ## measure speed and memory against real servers, release build; fails when a bar is missed
+	cargo build --locked --workspace --release --bins
+	tests/testbed/servers run cargo test --locked --release -p pricepipe-tests --test bench -- --ignored --nocapture --test-threads 1
+
+servers: ## start Kafka and the MongoDB-compatible server, to work with by hand
+	@tests/testbed/servers up
+
+servers-down: ## stop them and forget their data
+	@tests/testbed/servers down
+
+clean-servers: ## stop them and delete everything that was downloaded and built for them
+	@tests/testbed/servers clean
