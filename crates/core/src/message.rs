@@ -31,7 +31,8 @@ impl Kind {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// Reads the name in messages and documents.
+    pub fn from_name(name: &str) -> Option<Self> {
         [Kind::Price].into_iter().find(|kind| kind.as_str() == name)
     }
 }

@@ -1,11 +1,26 @@
 //! Where prices are kept: MongoDB, or one SQLite file with the same meaning.
 //!
-//! The crate decides what *stored* means: a write returns only when every document is durable, was there
-//! already, or is named as rejected. A document's `_id` is the observation's id, so writing a batch twice
-//! stores it once; that is why a write whose fate is unknown may simply be tried again.
+//! What this crate decides:
+//!
+//! - **Stored** means durable. A write returns only when every document is durable, was there already, or is
+//!   named as rejected. MongoDB is asked for a journalled majority, SQLite for a flush at each commit.
+//! - **Once**: a document's `_id` is the observation's id, so writing a batch twice stores it once. That is why
+//!   a write whose fate is unknown may simply be tried again.
+//! - **Rejected or retried**: only what the store says of one document (a validator, somebody's own unique
+//!   index) rejects that document. Everything else is a [`StoreError`], which may pass and is tried again.
+//! - **Exact**: a price is stored and read back digit for digit, as `Decimal128` or as text.
+//! - **Nothing is forced**: indexes are made and time-to-live settings changed, but an index or a collection that
+//!   is in the way is reported as [`StoreErrorKind::Conflict`] and left alone.
+//!
+//! [`open`] does not touch the network, so a server that is away is no reason not to start.
+
+mod embedded;
+mod mongodb;
+mod open;
 
 use std::{pin::Pin, sync::Arc};
 
+pub use open::{OpenError, open, open_for_reading};
 use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};
 
 /// A boxed future: what a trait object can return.
@@ -87,6 +102,12 @@ pub struct StoreError {
     pub kind: StoreErrorKind,
     /// What happened, and where it helps, what to do.
     pub message: String,
+}
+
+impl StoreError {
+    fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        StoreError { kind, message: message.into() }
+    }
 }
 
 /// The kinds of trouble with a store.

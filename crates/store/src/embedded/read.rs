@@ -1,0 +1,98 @@
+//! Answers questions about what is stored.
+
+use std::borrow::Cow;
+
+use pricepipe_core::{Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::{StoreError, StoreErrorKind, SymbolCount};
+
+/// Each symbol of a collection by one seek in the index, however many documents it has.
+const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
+        SELECT min(symbol) FROM price WHERE collection = ?1
+        UNION ALL
+        SELECT (SELECT min(symbol) FROM price WHERE collection = ?1 AND symbol > symbols.symbol)
+        FROM symbols WHERE symbols.symbol IS NOT NULL
+    ) SELECT symbol FROM symbols WHERE symbol IS NOT NULL";
+
+const LATEST: &str = "SELECT id, symbol, price, exchange, kind, time, received FROM price
+    WHERE collection = ?1 AND symbol = ?2 ORDER BY time DESC LIMIT 1";
+
+const COUNT: &str = "SELECT symbol, count(*), min(time), max(time) FROM price
+    WHERE collection = ?1 GROUP BY symbol ORDER BY symbol";
+
+/// Whether the file can be read.
+pub(super) fn ping(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.query_row("SELECT 1 FROM sqlite_master LIMIT 1", [], |_| Ok(()))?)
+}
+
+/// The symbols of a collection, in order.
+pub(super) fn symbols(connection: &Connection, collection: &CollectionName) -> rusqlite::Result<Vec<String>> {
+    connection.prepare_cached(SYMBOLS)?.query_map([collection.as_str()], |row| row.get(0))?.collect()
+}
+
+/// The newest price of each symbol.
+pub(super) fn latest(
+    connection: &Connection,
+    collection: &CollectionName,
+    symbols: &[String],
+) -> Result<Vec<PriceMessage>, StoreError> {
+    let mut wanted = match symbols {
+        [] => self::symbols(connection, collection)?,
+        some => some.to_vec(),
+    };
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut newest = connection.prepare_cached(LATEST)?;
+    let mut found = Vec::with_capacity(wanted.len());
+    for symbol in wanted {
+        let row =
+            newest.query_row(params![collection.as_str(), symbol], |row| Ok(message(row))).optional()?;
+        found.extend(row.transpose()?);
+    }
+    Ok(found)
+}
+
+/// How much each symbol has.
+pub(super) fn count(
+    connection: &Connection,
+    collection: &CollectionName,
+) -> Result<Vec<SymbolCount>, StoreError> {
+    let mut statement = connection.prepare_cached(COUNT)?;
+    let mut rows = statement.query([collection.as_str()])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        counts.push(SymbolCount {
+            symbol: row.get(0)?,
+            documents: row.get::<_, i64>(1)?.unsigned_abs(),
+            first: moment(row.get(2)?)?,
+            last: moment(row.get(3)?)?,
+        });
+    }
+    Ok(counts)
+}
+
+fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
+    let exchange: String = row.get("exchange")?;
+    Ok(PriceMessage {
+        id: row.get("id")?,
+        symbol: row.get("symbol")?,
+        price: row.get::<_, String>("price")?.parse().map_err(unreadable)?,
+        exchange: match exchange.parse::<Exchange>() {
+            Ok(known) => Cow::Borrowed(known.as_str()),
+            Err(_) => Cow::Owned(exchange),
+        },
+        kind: Kind::from_name(&row.get::<_, String>("kind")?).ok_or_else(|| unreadable("unknown kind"))?,
+        time: moment(row.get("time")?)?,
+        received: moment(row.get("received")?)?,
+    })
+}
+
+fn moment(millis: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millis(millis).map_err(unreadable)
+}
+
+/// Only we write this file, so what cannot be read was changed by somebody's hand.
+fn unreadable(problem: impl std::fmt::Display) -> StoreError {
+    StoreError::new(StoreErrorKind::Conflict, format!("SQLite: a stored price cannot be read: {problem}"))
+}

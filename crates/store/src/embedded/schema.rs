@@ -1,0 +1,107 @@
+//! The file's format: its table, its version, and how a file is opened.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::unopenable;
+use crate::OpenError;
+
+/// Marks the file as ours; `file` and the like show it.
+const APPLICATION_ID: i64 = 0x7072_6970;
+/// The format that is written. A file with a later one is left alone.
+const FORMAT: i64 = 1;
+/// How long to wait for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One table, keyed as MongoDB's collections are. A price is text: SQLite has no exact decimal.
+const CREATE: &str = "
+    CREATE TABLE price (
+        collection TEXT NOT NULL,
+        id TEXT NOT NULL,
+        symbol TEXT NOT NULL,
+        price TEXT NOT NULL,
+        exchange TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        time INTEGER NOT NULL,
+        received INTEGER NOT NULL,
+        PRIMARY KEY (collection, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX price_by_symbol_and_time ON price (collection, symbol, time DESC);
+";
+
+/// Opens the file for writing; creates it and its table when they are absent.
+pub(super) fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error| refused(path, error);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    if format(&connection, path)? == 0 {
+        // Write-ahead mode lets others read meanwhile; it is a property of the file.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        create(&mut connection).map_err(failed)?;
+    }
+    // A commit returns when it is on the disk: stored means durable.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    // The header alone is read so far. A file that cannot be written must be told now, not at the first batch.
+    connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens a file that is there already, for reading.
+pub(super) fn open_existing(path: &Path) -> Result<Connection, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::NoSuchFile { path: path.to_owned() });
+    }
+    let failed = |error| refused(path, error);
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    match format(&connection, path)? {
+        0 => Err(OpenError::NotAPriceStore {
+            path: path.to_owned(),
+            problem: "it has no table yet".to_owned(),
+        }),
+        _ => Ok(connection),
+    }
+}
+
+/// The file's format; 0 of an empty one.
+fn format(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let read = |name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(|e| refused(path, e))
+    };
+    let (application, found, objects) = (read("application_id")?, read("user_version")?, objects(connection));
+    if application != APPLICATION_ID && objects.map_err(|error| refused(path, error))? > 0 {
+        let problem = "it is the database of another program".to_owned();
+        return Err(OpenError::NotAPriceStore { path: path.to_owned(), problem });
+    }
+    if found > FORMAT {
+        return Err(OpenError::NewerFormat { path: path.to_owned(), found, known: FORMAT });
+    }
+    Ok(found)
+}
+
+fn objects(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
+}
+
+/// Two processes may come here at once; the second finds the work done.
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if objects(&transaction)? == 0 {
+        transaction.execute_batch(CREATE)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    transaction.commit()
+}
+
+fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+            OpenError::NotAPriceStore { path: path.to_owned(), problem: error.to_string() }
+        }
+        _ => unopenable(path, error),
+    }
+}

@@ -1,0 +1,83 @@
+//! Prices in MongoDB, or in a server that speaks its protocol. Touches the network.
+
+mod client;
+mod document;
+mod error;
+mod indexes;
+mod read;
+mod write;
+
+use std::{sync::Arc, time::Duration};
+
+use ::mongodb::bson::doc;
+use pricepipe_core::{
+    PriceMessage, Secret,
+    config::PriceType,
+    names::{CollectionName, DatabaseName},
+};
+
+use self::client::Connection;
+use crate::{BoxFuture, OpenError, Store, StoreError, SymbolCount, Written};
+
+const PING_LIMIT: Duration = Duration::from_secs(6);
+
+/// Prices in a MongoDB database.
+pub(crate) struct MongoStore {
+    connection: Arc<Connection>,
+    writing: Arc<write::Settings>,
+    retention_seconds: u32,
+}
+
+impl MongoStore {
+    /// Reads the connection string; the server is looked for on first use.
+    pub(crate) fn new(
+        connection_string: &Secret,
+        database: &DatabaseName,
+        price_type: PriceType,
+        retention_seconds: u32,
+    ) -> Result<Self, OpenError> {
+        let connection = Arc::new(Connection::new(connection_string, database)?);
+        let writing = Arc::new(write::Settings::new(price_type, &connection.write_concern()));
+        Ok(MongoStore { connection, writing, retention_seconds })
+    }
+}
+
+impl Store for MongoStore {
+    fn prepare<'a>(&'a self, collections: &'a [CollectionName]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(indexes::prepare(&self.connection, collections, self.retention_seconds))
+    }
+
+    fn write<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        batch: Arc<[PriceMessage]>,
+    ) -> BoxFuture<'a, Result<Written, StoreError>> {
+        Box::pin(write::write(&self.connection, &self.writing, collection, batch))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.connection.run("a ping", PING_LIMIT, async |database| {
+            database.run_command(doc! {"ping": 1}).await?;
+            Ok(())
+        }))
+    }
+
+    fn latest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbols: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>> {
+        Box::pin(read::latest(&self.connection, collection, symbols))
+    }
+
+    fn count<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
+        Box::pin(read::count(&self.connection, collection))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.connection.close())
+    }
+}
