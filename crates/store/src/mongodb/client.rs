@@ -9,14 +9,16 @@ use std::{sync::Arc, time::Duration};
 
 use ::mongodb::{
     Client, Database,
+    event::EventHandler,
     options::{Acknowledgment, ClientOptions, ConnectionString, WriteConcern},
 };
 use pricepipe_core::{Secret, names::DatabaseName};
 use tokio::{
     sync::{OnceCell, Semaphore},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout},
 };
 
+use super::reachability::Reachability;
 use crate::{OpenError, StoreError, StoreErrorKind};
 
 /// Connections, and so operations, unless the connection string says otherwise.
@@ -39,6 +41,7 @@ pub(super) struct Connection {
     connection_string: ConnectionString,
     database: String,
     client: OnceCell<Client>,
+    reachability: Arc<Reachability>,
     permits: Arc<Semaphore>,
     capacity: u32,
 }
@@ -58,6 +61,7 @@ impl Connection {
             connection_string: parsed,
             database: database.as_str().to_owned(),
             client: OnceCell::new(),
+            reachability: Arc::new(Reachability::new()),
             permits: Arc::new(Semaphore::new(capacity as usize)),
             capacity,
         })
@@ -93,36 +97,52 @@ impl Connection {
         F: FnOnce(Database) -> R + Send + 'static,
         R: Future<Output = Result<T, StoreError>> + Send,
     {
-        let deadline = Instant::now() + limit;
         let timed_out = |why: &str| {
             let text = format!("MongoDB: {what} was not answered within {} s{why}", limit.as_secs_f32());
-            StoreError::new(StoreErrorKind::TimedOut, text)
+            Err(StoreError::new(StoreErrorKind::TimedOut, text))
         };
-        let permit = match timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_closed)) => {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "the store is closed"));
+        let deadline = Instant::now() + limit;
+        let permit = tokio::select! {
+            biased;
+            permit = Arc::clone(&self.permits).acquire_owned() => permit,
+            error = self.reachability.lost() => return Err(error),
+            () = sleep_until(deadline) => {
+                return timed_out("; earlier operations still wait for their answers");
             }
-            Err(_) => return Err(timed_out("; earlier operations are still waiting for their answers")),
         };
+        let permit =
+            permit.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "the store is closed"))?;
         let connection = Arc::clone(self);
         let task = tokio::spawn(async move {
             let _permit = permit;
             let database = connection.database().await?;
             operation(database).await
         });
-        match timeout_at(deadline, task).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                Err(StoreError::new(StoreErrorKind::Unavailable, format!("MongoDB: {what} was broken off")))
-            }
-            Err(_) => Err(timed_out("")),
+        tokio::select! {
+            biased;
+            outcome = task => outcome.unwrap_or_else(|_| {
+                let text = format!("MongoDB: {what} was broken off");
+                Err(StoreError::new(StoreErrorKind::Unavailable, text))
+            }),
+            error = self.reachability.lost() => Err(error),
+            () = sleep_until(deadline) => timed_out(""),
         }
     }
 
     async fn database(&self) -> Result<Database, StoreError> {
-        let client = self.client.get_or_try_init(|| connect(self.connection_string.clone())).await?;
+        let client = self.client.get_or_try_init(|| self.connect()).await?;
         Ok(client.database(&self.database))
+    }
+
+    async fn connect(&self) -> ::mongodb::error::Result<Client> {
+        let mut options = ClientOptions::parse(self.connection_string.clone()).await?;
+        options.app_name.get_or_insert_with(|| "pricepipe".to_owned());
+        options.max_pool_size.get_or_insert(POOL_SIZE);
+        options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
+        options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+        let reachability = Arc::clone(&self.reachability);
+        options.sdam_event_handler = Some(EventHandler::callback(move |event| reachability.observe(event)));
+        Client::with_options(options)
     }
 
     /// Waits for what is under way, but not for ever; refuses what comes after.
@@ -142,15 +162,6 @@ impl Connection {
     pub(super) fn under_way(&self) -> usize {
         self.capacity as usize - self.permits.available_permits()
     }
-}
-
-async fn connect(connection_string: ConnectionString) -> ::mongodb::error::Result<Client> {
-    let mut options = ClientOptions::parse(connection_string).await?;
-    options.app_name.get_or_insert_with(|| "pricepipe".to_owned());
-    options.max_pool_size.get_or_insert(POOL_SIZE);
-    options.server_selection_timeout.get_or_insert(SERVER_SELECTION_TIMEOUT);
-    options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
-    Client::with_options(options)
 }
 
 /// The driver refuses a whole connection string for an option that it does not have; every operation has a limit

@@ -4,6 +4,7 @@ mod client;
 mod document;
 mod error;
 mod indexes;
+mod reachability;
 mod read;
 mod write;
 
