@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
 BUILD := cargo build --workspace
-TEST  := cargo test --workspace
+TEST  := cargo test --workspace --no-fail-fast
 PIPELINE ?= examples/quickstart.yaml
 
 help: ## list the targets
