@@ -79,9 +79,20 @@ pub struct ConsumerConfig {
     /// When a batch is written.
     #[serde(default)]
     pub batch: BatchConfig,
+    /// How long after a member's sudden death its partitions go to another one.
+    #[serde(default = "default_session_timeout")]
+    pub session_timeout_millis: u32,
     /// Where documents go.
     pub store: StoreConfig,
 }
+
+fn default_session_timeout() -> u32 {
+    DEFAULT_SESSION_TIMEOUT_MILLIS
+}
+
+/// Heartbeats come from a thread of their own every 3 s, so five may be lost before a member counts as dead; the
+/// broker's usual 45 s would leave a dead member's partitions unread for that long.
+pub const DEFAULT_SESSION_TIMEOUT_MILLIS: u32 = 15_000;
 
 /// A topic and the collection that its messages go to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,4 +39,4 @@ pub use secret::Secret;
 pub use slot::Slots;
 pub use symbol::{Symbol, SymbolError};
 pub use timestamp::{Timestamp, TimestampError};
-pub use watermark::Watermark;
+pub use watermark::{SpanId, Watermark};

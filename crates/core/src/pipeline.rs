@@ -166,6 +166,7 @@ impl Pipeline {
             topics,
             dead_letter_topic: self.dead_letter_topic().name,
             batch: self.batch,
+            session_timeout_millis: crate::config::DEFAULT_SESSION_TIMEOUT_MILLIS,
             store,
         }
     }

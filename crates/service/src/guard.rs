@@ -70,11 +70,12 @@ impl Guard {
     /// Tries `work` until it succeeds, for ever, or gives `None` once `stop` is cancelled between two tries.
     ///
     /// While the breaker is open `work` is not tried; `probe` is, about every 5 s, and half-opens it on success.
-    pub async fn persist<T, E: Display>(
+    // Not `AsyncFnMut`: its futures are not known to be `Send` for every borrow, and this is to run in spawned tasks.
+    pub async fn persist<T, E: Display, W: Future<Output = Result<T, E>>, P: Future<Output = bool>>(
         &self,
         stop: &CancellationToken,
-        mut work: impl AsyncFnMut() -> Result<T, E>,
-        mut probe: impl AsyncFnMut() -> bool,
+        mut work: impl FnMut() -> W,
+        mut probe: impl FnMut() -> P,
         mut on_failure: impl FnMut(&E),
     ) -> Option<T> {
         while !stop.is_cancelled() {
