@@ -1,0 +1,108 @@
+//! `status`: what the controller has seen. Prices never go into it. Types only.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What was seen of a pipeline.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PricePipelineStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready sums up the others: SpecValid, KafkaReachable, TopicsReady, ProducerAvailable and ConsumerAvailable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+
+    /// How many symbols are followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbols: Option<i32>,
+
+    /// The topics of the pipeline.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1001))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub topics: Vec<TopicStatus>,
+
+    /// The producers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub producer: Option<ProducerStatus>,
+
+    /// The consumers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<ConsumerStatus>,
+
+    /// What the pipeline will take of the exchange, of Kafka and of the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<EstimateStatus>,
+}
+
+/// A topic of the pipeline.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopicStatus {
+    /// Its name.
+    pub name: String,
+
+    /// The identity that Kafka gave it; a topic that is made again has another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+
+    /// Its partitions.
+    pub partitions: i32,
+
+    /// True when this pipeline created it. Only such topics are ever deleted.
+    pub created: bool,
+}
+
+/// The producers.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProducerStatus {
+    /// How many there are.
+    pub replicas: i32,
+
+    /// How many of them are ready.
+    pub ready_replicas: i32,
+}
+
+/// The consumers.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConsumerStatus {
+    /// How many there are.
+    pub replicas: i32,
+
+    /// How many of them are ready.
+    pub ready_replicas: i32,
+
+    /// The label selector that finds their pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+
+    /// Messages that are in Kafka and not yet stored. Absent when it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<i64>,
+}
+
+/// What the pipeline will take, worked out beforehand.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EstimateStatus {
+    /// Messages in a day.
+    pub messages_per_day: i64,
+
+    /// Bytes of messages in a day, before compression.
+    pub kafka_bytes_per_day: i64,
+
+    /// Bytes of stored documents in a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mongodb_bytes_per_day: Option<i64>,
+
+    /// The exchange's request weight in a minute.
+    pub request_weight_per_minute: i64,
+}
