@@ -1,0 +1,208 @@
+//! Makes a batch durable: names what has no id, writes it to the store, and the rest to the dead-letter topic.
+//!
+//! A batch counts as settled only when each of its messages is stored, was there already, or is a dead letter.
+//! Until then it is tried again, for ever: an outage holds batches, it does not lose them.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use pricepipe_core::{
+    PriceMessage, Timestamp,
+    message::{BadMessage, Position},
+};
+use pricepipe_service::Guard;
+use pricepipe_store::{Store, StoreError, Written};
+use rdkafka::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    batch::{Batch, Decoded, Record},
+    dead_letter::{DeadLetter, DeadLetters},
+    events::{Events, REJECTED_BY_STORE},
+    observations::Observations,
+    routes::Routes,
+    topic_id,
+    writer::watched,
+};
+
+/// An idle store is pinged this often.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// What is known of a topic's UUID.
+pub(crate) type TopicId = Option<Arc<str>>;
+
+/// Where batches go.
+pub(crate) struct Sink {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store_guard: Arc<Guard>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) observations: Option<Observations>,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) topic_ids: TopicIds,
+    /// Cancelled when the store is prepared.
+    pub(crate) prepared: CancellationToken,
+    /// Cancelled when there is no more time to wait for anything.
+    pub(crate) abandon: CancellationToken,
+    pub(crate) writing: AtomicUsize,
+}
+
+/// The UUIDs of topics that had plain messages.
+pub(crate) struct TopicIds {
+    known: Mutex<HashMap<usize, TopicId>>,
+    config: ClientConfig,
+    guard: Arc<Guard>,
+}
+
+impl Sink {
+    /// Prepares the store, however long it takes.
+    pub(crate) async fn prepare(self: Arc<Self>) {
+        let work = async || watched(self.store.prepare(self.routes.collections()), |t| self.events.store_hangs(t)).await;
+        let failed = |error: &StoreError| self.events.store_failed("prepare", error);
+        if self.store_guard.persist(&self.abandon, work, async || self.ping().await, failed).await.is_some() {
+            self.events.store_answers();
+            self.prepared.cancel();
+        }
+    }
+
+    /// Pings the store while nothing is written, so that an outage shows before a price comes.
+    pub(crate) async fn watch_store(self: Arc<Self>) {
+        self.prepared.cancelled().await;
+        while self.abandon.run_until_cancelled(tokio::time::sleep(PING_EVERY)).await.is_some() {
+            if self.writing.load(Relaxed) > 0 {
+                continue;
+            }
+            match watched(self.store.ping(), |waited| self.events.store_hangs(waited)).await {
+                Ok(()) => self.events.store_answers(),
+                Err(error) => self.events.store_failed("ping", &error),
+            }
+        }
+    }
+
+    /// Makes a batch durable. False when there was no time left for it.
+    pub(crate) async fn settle(&self, mut batch: Batch) -> bool {
+        if !batch.unnamed.is_empty() && !self.name(&mut batch).await {
+            return false;
+        }
+        let Some(rejected) = self.write(&mut batch).await else { return false };
+        if rejected.is_empty() && batch.bad.is_empty() {
+            return true;
+        }
+        let letters = self.letters(&batch, rejected);
+        self.dead_letters.write(&letters, &self.abandon).await
+    }
+
+    /// Writes the documents. Gives the records that the store refused, with its reasons.
+    async fn write(&self, batch: &mut Batch) -> Option<Vec<(usize, String)>> {
+        if batch.documents.is_empty() {
+            return Some(Vec::new());
+        }
+        self.abandon.run_until_cancelled(self.prepared.cancelled()).await?;
+        let documents: Arc<[PriceMessage]> = std::mem::take(&mut batch.documents).into();
+        self.writing.fetch_add(1, Relaxed);
+        let written = self.write_documents(batch.collection, &documents).await;
+        self.writing.fetch_sub(1, Relaxed);
+        let written = written?;
+        if let Some(observations) = &self.observations {
+            observations.stored(&self.routes.collections()[batch.collection], &documents, &written);
+        }
+        // The store names each by its place among the documents.
+        let record = |index: usize| batch.sources.get(index).copied();
+        Some(written.rejected.into_iter().filter_map(|r| Some((record(r.index)?, r.reason))).collect())
+    }
+
+    async fn write_documents(&self, collection: usize, documents: &Arc<[PriceMessage]>) -> Option<Written> {
+        let collection = &self.routes.collections()[collection];
+        let work = async || {
+            let started = Instant::now();
+            let write = self.store.write(collection, Arc::clone(documents));
+            let written = watched(write, |waited| self.events.store_hangs(waited)).await?;
+            self.events.written(collection.as_str(), documents, &written, started.elapsed());
+            Ok::<_, StoreError>(written)
+        };
+        let failed = |error: &StoreError| self.events.store_failed("write", error);
+        self.store_guard.persist(&self.abandon, work, async || self.ping().await, failed).await
+    }
+
+    async fn ping(&self) -> bool {
+        watched(self.store.ping(), |waited| self.events.store_hangs(waited)).await.is_ok()
+    }
+
+    /// Gives the messages without an id one that is made of where they lie.
+    async fn name(&self, batch: &mut Batch) -> bool {
+        for index in std::mem::take(&mut batch.unnamed) {
+            let topic = batch.record(index).place.topic;
+            let Some(id) = self.topic_ids.wait_for(topic, self).await else { return false };
+            let decoded = match decode(batch.record(index), id.as_deref()) {
+                Decoded::Unnamed => Decoded::Bad(BadMessage::NoIdentity),
+                decoded => decoded,
+            };
+            batch.settle(index, decoded);
+        }
+        true
+    }
+
+    fn letters<'a>(&'a self, batch: &'a Batch, rejected: Vec<(usize, String)>) -> Vec<DeadLetter<'a>> {
+        let letter = |index, reason, detail| {
+            let record: Record<'_> = batch.record(index);
+            DeadLetter { record, topic: self.routes.topic_name(record.place.topic), reason, detail }
+        };
+        let bad = batch.bad.iter().map(|(index, bad)| letter(*index, bad.reason(), bad.to_string()));
+        let rejected = rejected.into_iter().map(|(index, reason)| letter(index, REJECTED_BY_STORE, reason));
+        bad.chain(rejected).collect()
+    }
+}
+
+impl TopicIds {
+    /// Nothing is known yet.
+    pub(crate) fn new(config: ClientConfig, guard: Arc<Guard>) -> Self {
+        TopicIds { known: Mutex::default(), config, guard }
+    }
+
+    /// The UUID of a topic if it has been asked for already: `Some(None)` when it has none.
+    pub(crate) fn known(&self, topic: usize) -> Option<TopicId> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&topic).cloned()
+    }
+
+    /// The topic may have been created anew.
+    pub(crate) fn forget(&self, topic: usize) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&topic);
+    }
+
+    async fn wait_for(&self, topic: usize, sink: &Sink) -> Option<TopicId> {
+        if let Some(known) = self.known(topic) {
+            return Some(known);
+        }
+        let ask = async || {
+            let (config, name) = (self.config.clone(), sink.routes.topic_name(topic).to_owned());
+            let asked = tokio::task::spawn_blocking(move || topic_id::fetch(&config, &name)).await;
+            asked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        };
+        let failed = |problem: &String| sink.events.topic_id_failed(problem);
+        let id = self.guard.persist(&sink.abandon, ask, async || true, failed).await?;
+        sink.events.topic_id_known();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, id.clone());
+        Some(id)
+    }
+}
+
+/// Reads a message. A good one without an id stays unnamed when the topic's UUID is not given.
+pub(crate) fn decode(record: Record<'_>, topic_id: Option<&str>) -> Decoded {
+    let position = Position {
+        topic_id,
+        partition: record.place.partition,
+        offset: record.offset,
+        timestamp: record.timestamp.and_then(|millis| Timestamp::from_millis(millis).ok()),
+    };
+    match PriceMessage::decode(record.value, position) {
+        Ok(message) => Decoded::Good(message),
+        Err(BadMessage::NoIdentity) if topic_id.is_none() => Decoded::Unnamed,
+        Err(bad) => Decoded::Bad(bad),
+    }
+}

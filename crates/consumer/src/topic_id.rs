@@ -1,0 +1,173 @@
+//! The UUID of a topic, which names messages that brought no id. Network I/O, and the only unsafe code of pricepipe.
+//!
+//! librdkafka can describe topics, but rust-rdkafka has no binding for it.
+#![expect(unsafe_code, reason = "rust-rdkafka does not bind rd_kafka_DescribeTopics")]
+
+use std::{
+    ffi::{CStr, CString},
+    ptr::{NonNull, null_mut},
+    sync::Arc,
+};
+
+use rdkafka::{
+    ClientConfig,
+    admin::AdminClient,
+    bindings::*,
+    client::DefaultClientContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+const TIMEOUT_MILLIS: i32 = 5_000;
+/// What a broker before 2.8 says, which has no topic ids.
+const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+
+/// Why a topic's UUID is not known. Every kind may pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TopicIdError {
+    /// No client could be made.
+    #[error("cannot create a client to ask for topic ids")]
+    Client(#[source] KafkaError),
+    /// The brokers did not answer.
+    #[error("no answer about the id of topic {0:?} within {TIMEOUT_MILLIS} ms")]
+    NoAnswer(String),
+    /// The brokers answered with an error.
+    #[error("the brokers do not tell the id of topic {topic:?}: {code}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// Why.
+        code: RDKafkaErrorCode,
+    },
+}
+
+/// Asks the brokers for the UUID of a topic. `None`: they are too old to have any. Blocks for up to 5 s.
+///
+/// The client lives for this one question: it is asked once per topic, and only when there are plain messages.
+pub(crate) fn fetch(config: &ClientConfig, topic: &str) -> Result<Option<Arc<str>>, TopicIdError> {
+    let client: AdminClient<DefaultClientContext> = config.create().map_err(TopicIdError::Client)?;
+    let no_answer = || TopicIdError::NoAnswer(topic.to_owned());
+    // SAFETY: the pointer is that of a live client, which outlives every use of it: `client` is dropped at the end
+    // of this function, after everything that was made from it.
+    let question = unsafe { Question::new(client.inner().native_ptr(), topic) }.ok_or_else(no_answer)?;
+    let answer = question.ask().ok_or_else(no_answer)?;
+    match answer.topic_id() {
+        Ok(id) => Ok(id.filter(|id| **id != *NO_ID)),
+        Err(RDKafkaErrorCode::NoError | RDKafkaErrorCode::OperationTimedOut) => Err(no_answer()),
+        Err(code) => Err(TopicIdError::Refused { topic: topic.to_owned(), code }),
+    }
+}
+
+/// Everything that the question needs, freed in the end.
+struct Question {
+    client: *mut rd_kafka_t,
+    queue: NonNull<rd_kafka_queue_t>,
+    options: NonNull<rd_kafka_AdminOptions_t>,
+    topics: NonNull<rd_kafka_TopicCollection_t>,
+}
+
+impl Question {
+    /// # Safety
+    ///
+    /// `client` must be a live client, and must stay so for as long as the question and its answer live.
+    unsafe fn new(client: *mut rd_kafka_t, topic: &str) -> Option<Question> {
+        let topic = CString::new(topic).ok()?;
+        let mut names = [topic.as_ptr()];
+        // SAFETY: `names` has one element, a text that ends in NUL; librdkafka copies it.
+        let topics = unsafe { rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len()) };
+        // SAFETY: `client` is live, by the contract of this function.
+        let queue = unsafe { rd_kafka_queue_new(client) };
+        let api = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        // SAFETY: as above.
+        let options = unsafe { rd_kafka_AdminOptions_new(client, api) };
+        // Each of the three only fails when memory is out, and librdkafka aborts then.
+        let (queue, options, topics) = (NonNull::new(queue)?, NonNull::new(options)?, NonNull::new(topics)?);
+        Some(Question { client, queue, options, topics })
+    }
+
+    fn ask(&self) -> Option<Answer> {
+        // SAFETY: all four are live. The error text may be left out.
+        let event = unsafe {
+            let options = self.options.as_ptr();
+            rd_kafka_AdminOptions_set_request_timeout(options, TIMEOUT_MILLIS, null_mut(), 0);
+            rd_kafka_DescribeTopics(self.client, self.topics.as_ptr(), options, self.queue.as_ptr());
+            rd_kafka_queue_poll(self.queue.as_ptr(), TIMEOUT_MILLIS + 1_000)
+        };
+        NonNull::new(event).map(Answer)
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        // SAFETY: each was made by its constructor in `new`, is owned by this value alone, and is freed once.
+        unsafe {
+            rd_kafka_TopicCollection_destroy(self.topics.as_ptr());
+            rd_kafka_AdminOptions_destroy(self.options.as_ptr());
+            rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
+    }
+}
+
+/// The event that answers the question, freed in the end.
+struct Answer(NonNull<rd_kafka_event_t>);
+
+impl Answer {
+    fn topic_id(&self) -> Result<Option<Arc<str>>, RDKafkaErrorCode> {
+        let event = self.0.as_ptr();
+        // SAFETY: the event is live for as long as `self`, and so is all that is read from it here; each pointer is
+        // checked before it is used. The text of the UUID belongs to the UUID, and is copied.
+        unsafe {
+            let result = rd_kafka_event_DescribeTopics_result(event);
+            let failure = rd_kafka_event_error(event);
+            if result.is_null() || failure != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(failure.into());
+            }
+            let mut count = 0;
+            let topics = rd_kafka_DescribeTopics_result_topics(result, &mut count);
+            if topics.is_null() || count == 0 {
+                return Err(RDKafkaErrorCode::NoError);
+            }
+            let failure = rd_kafka_error_code(rd_kafka_TopicDescription_error(*topics));
+            if failure != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(failure.into());
+            }
+            let id = rd_kafka_TopicDescription_topic_id(*topics);
+            let text = if id.is_null() { null_mut() } else { rd_kafka_Uuid_base64str(id).cast_mut() };
+            Ok((!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into()))
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: the event came from a poll, is owned by this value alone, and is freed once.
+        unsafe { rd_kafka_event_destroy(self.0.as_ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    fn config(servers: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", servers);
+        config
+    }
+
+    #[test]
+    fn each_topic_has_an_id_of_its_own_and_keeps_it() {
+        let cluster = MockCluster::new(1).unwrap();
+        ["one", "two"].iter().for_each(|topic| cluster.create_topic(topic, 3, 1).unwrap());
+        let id = |topic| fetch(&config(&cluster.bootstrap_servers()), topic).unwrap().unwrap();
+        assert_eq!(id("one").len(), 22, "{}", id("one"));
+        assert_eq!(id("one"), id("one"));
+        assert_ne!(id("one"), id("two"));
+    }
+
+    #[test]
+    fn a_broker_that_is_away_is_an_error_and_no_panic() {
+        assert!(matches!(fetch(&config("127.0.0.1:1"), "one"), Err(TopicIdError::NoAnswer(_))));
+    }
+}
