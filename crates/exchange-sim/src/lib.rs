@@ -1,1 +1,92 @@
-//! A simulated exchange that speaks the real wire formats.
+//! A simulated exchange that speaks the real wire formats: for demos, tests and load.
+//!
+//! It serves Binance's REST interface (`/api/v3/ping`, `time`, `ticker/price`, `exchangeInfo`) over real HTTP: the
+//! same shapes, error codes, request weights and headers, so a client cannot tell the difference by what it
+//! reads. What this crate decides:
+//!
+//! - **Prices** ([`SimConfig`], [`Pace`]): each symbol follows a seeded random walk, or a [`Recording`] of trades or
+//!   klines, whose prices are served digit for digit. One seed gives the same prices on every machine.
+//! - **Truth** ([`Ledger`]): every price that was served is written down, with whether its answer went out as a
+//!   whole. What a pipeline stored is compared with that: no more, no less. [`RequestLog`] proves that nobody
+//!   called before they were allowed to.
+//! - **Trouble** ([`Faults`], [`Fault`]): a script of what goes wrong, down to connections that are torn off amid a
+//!   body. A [`Rule`] says what, for which requests and how long.
+//! - **Limits** ([`Limits`]): weight is counted per clock minute; above the limit clients get 429, and those that
+//!   go on get 418. All clients share one meter, as those behind one address do. A scripted 429 is only
+//!   an answer: it bans nobody.
+//!
+//! # Example
+//!
+//! ```
+//! use pricepipe_exchange_sim::{Fault, Rule, SimConfig, start};
+//! use tokio::{io::{AsyncReadExt, AsyncWriteExt}, net::TcpStream};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let exchange = start(SimConfig::default()).await?;
+//! exchange.faults().add(Rule::once(Fault::too_many_requests("2")));
+//!
+//! for expected in ["HTTP/1.1 429", "HTTP/1.1 200"] {
+//!     let mut connection = TcpStream::connect(exchange.address()).await?;
+//!     let request = "GET /api/v3/ticker/price?symbol=BTCUSDT HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n\r\n";
+//!     connection.write_all(request.as_bytes()).await?;
+//!     let mut answer = String::new();
+//!     connection.read_to_string(&mut answer).await?;
+//!     assert!(answer.starts_with(expected), "{answer}");
+//! }
+//!
+//! let served = exchange.ledger().delivered();
+//! assert_eq!((served.len(), &*served[0].symbol), (1, "BTCUSDT"));
+//! exchange.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The same over HTTP
+//!
+//! | request | does |
+//! |---|---|
+//! | `POST /sim/faults` | adds a rule or an array of rules: `{"fault":{"kind":"status","status":429,"retryAfter":"2"},"lasts":{"requests":3}}`; `lasts` may be `{"millis":2000}` or `"untilCleared"`, `path` limits it to some paths |
+//! | `GET /sim/faults` | the rules that are not over yet |
+//! | `DELETE /sim/faults` | ends all faults |
+//! | `GET /sim/ledger` | every price that was served, one JSON object a line; `?after=SEQ` for what came since |
+//! | `GET /sim/requests` | every request that came in, one JSON object a line |
+//!
+//! # Caveats
+//!
+//! An answer is delivered when its last byte was handed to the network. A client that vanishes at that moment may
+//! still not have it, and one that reads a spoilt answer leniently may have a price that counts as undelivered.
+
+mod binance;
+mod config;
+mod control;
+mod error;
+mod faults;
+mod ledger;
+mod majors;
+mod market;
+mod path;
+mod recording;
+mod reply;
+mod requests;
+mod server;
+mod transfer;
+mod walk;
+mod weight;
+mod wire;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use config::{AtEnd, Limits, Pace, Playback, SimConfig};
+pub use error::SimError;
+pub use faults::{Fault, Faults, Lasts, Rule, StatusFault};
+pub use ledger::{Ledger, Served};
+pub use majors::{majors, synthetic_symbols};
+pub use recording::{Recording, RecordingError};
+pub use requests::{Request, RequestLog};
+pub use server::{Running, start};
+
+/// A lock whatever became of its last holder: a panic in one request must not end the others.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
