@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, doc};
 use pricepipe_core::{
-    PriceMessage,
+    PriceMessage, Secret,
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
@@ -250,4 +250,30 @@ async fn mongodb_leaves_out_documents_of_others_that_are_no_prices() {
     let counts = store.count(&collection("btc")).await.unwrap();
     assert!(counts.iter().map(|count| count.symbol.as_str()).eq(["BTCUSDT", "SOLUSDT"]));
     mongo.drop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING)"]
+async fn mongodb_wrong_credentials_are_told_as_such_and_never_shown() {
+    let text = std::env::var("MONGO_CONNECTION_STRING").unwrap();
+    let rest = text.split_once("://").unwrap().1;
+    let hosts = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let config = StoreConfig::Mongodb {
+        database: "fx".parse().unwrap(),
+        price_type: PriceType::Decimal,
+        retention_seconds: 0,
+    };
+    let secret = Secret::new(format!("mongodb://nobody:hunt%40er2@{hosts}"));
+    let store = open(&config, Some(&secret)).unwrap();
+    let btc = collection("btc");
+    for error in [
+        store.ping().await.unwrap_err(),
+        store.prepare(std::slice::from_ref(&btc)).await.unwrap_err(),
+        store.write(&btc, Arc::from([message("BTCUSDT", 1, "1")])).await.unwrap_err(),
+        store.latest(&btc, &[]).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind, StoreErrorKind::Unauthorized, "{error}");
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("hunt") && !shown.contains("er2"), "{shown}");
+    }
 }

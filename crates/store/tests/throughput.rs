@@ -2,6 +2,7 @@
 //!
 //! `cargo test --release -p pricepipe-store --test throughput -- --ignored --nocapture`
 
+#![cfg(not(debug_assertions))] // Without optimisation the numbers say nothing.
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod support;
@@ -14,7 +15,8 @@ use support::{Mongo, collection, message};
 
 const WRITERS: usize = 4;
 const BATCH: usize = 1_000;
-const BATCHES: usize = 50; // of each writer
+const BATCHES: usize = 25; // of each writer
+const ROUNDS: usize = 10;
 
 fn batch(writer: usize, batch: usize) -> Arc<[PriceMessage]> {
     let first = ((writer * BATCHES + batch) * BATCH) as i64;
@@ -85,15 +87,28 @@ async fn by_store(mongo: &Mongo, name: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING), and takes half a minute"]
-async fn the_store_writes_at_least_as_fast_as_insert_many() {
+#[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING), and takes ten seconds"]
+async fn the_store_writes_as_fast_as_insert_many() {
     let mongo = Mongo::connect().await;
-    let mut rates = Vec::new();
-    for round in 0..3 {
-        let limit = by_insert_many(&mongo, &format!("many{round}")).await;
-        rates.push(by_store(&mongo, &format!("store{round}")).await / limit);
+    let (mut limits, mut rates) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let (many, store) = (format!("many{round}"), format!("store{round}"));
+        // The server slows down as it fills, so each goes first every other time.
+        if round % 2 == 0 {
+            limits.push(by_insert_many(&mongo, &many).await);
+            rates.push(by_store(&mongo, &store).await);
+        } else {
+            rates.push(by_store(&mongo, &store).await);
+            limits.push(by_insert_many(&mongo, &many).await);
+        }
     }
     mongo.drop().await;
-    rates.sort_by(f64::total_cmp);
-    assert!(rates[1] >= 0.9, "the store reaches {:.2} of insert_many", rates[1]);
+    let ratio = median(rates) / median(limits);
+    println!("the store reaches {ratio:.2} of insert_many");
+    assert!(ratio >= 0.8, "the store reaches {ratio:.2} of insert_many");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

@@ -40,7 +40,7 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         create(&mut connection).map_err(failed)?;
     }
-    // A commit returns when it is on the disk: stored means durable.
+    // A commit returns when it is on the disk: stored means durable. It costs a flush for each batch.
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     // The header alone is read so far. A file that cannot be written must be told now, not at the first batch.
     connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(failed)?;

@@ -1,10 +1,11 @@
 //! Writes a batch: one unordered `insert` command, whose bytes are written in one pass.
 //!
 //! The command is sent as raw bytes instead of through `insert_many`, which serialises each document twice, makes
-//! a value of each `_id` and collects them in a map: at a batch of 1,000 that costs more client time than all else
-//! together (`tests/throughput.rs` measures both). What `insert_many` would add is done here: splitting to the
-//! server's limits, reading the errors of single documents, and one immediate second try, which deterministic
-//! ids make safe.
+//! a value of each `_id` and collects them in a map. `tests/throughput.rs` measures both: with 4 writers and
+//! batches of 1,000 a document costs 0.30 µs of client time here, its encoding included, and 0.65 µs ready made
+//! in `insert_many`; the rates, which the server bounds, are equal (1.07). What `insert_many` would add is done
+//! here: splitting to the server's limits, reading the errors of single documents, and one immediate second try,
+//! which deterministic ids make safe.
 
 use std::{sync::Arc, time::Duration};
 
