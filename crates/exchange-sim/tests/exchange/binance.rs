@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -201,27 +202,20 @@ async fn five_hundred_symbols_come_in_one_answer_many_times_a_second() {
     assert_eq!(exchange.ledger().delivered().len(), 25_000);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_clients_share_one_recording_without_a_gap_or_a_double() {
-    let rows: String = (1..=400).map(|n| format!("{n},5,{n}.50,1,buy\n")).collect();
+    let rows: String = (1..=4_000).map(|n| format!("{n},5,{n}.50,1,buy\n")).collect();
     let text = format!("id,time_ms,price,quantity,side\n{rows}");
     let recording = Recording::from_reader("test", text.as_bytes()).unwrap();
-    let playbacks = vec![Playback::per_request("XRPETH".parse().unwrap(), recording)];
-    let exchange = std::sync::Arc::new(running(SimConfig { playbacks, ..SimConfig::default() }).await);
-    let clients: Vec<_> = (0..8)
-        .map(|_| {
-            let exchange = exchange.clone();
-            tokio::spawn(async move {
-                for _ in 0..50 {
-                    get(&exchange, "/api/v3/ticker/price?symbol=XRPETH").await;
-                }
-            })
-        })
-        .collect();
+    let playbacks = vec![Playback::per_request("RECORDED".parse().unwrap(), recording)];
+    let limits = Limits { weight_per_minute: u32::MAX, ..Limits::default() };
+    let exchange = Arc::new(running(SimConfig { playbacks, limits, ..SimConfig::default() }).await);
+    let poll = |exchange: Arc<Running>| async move { poll_on_one_connection(&exchange, 500).await };
+    let clients: Vec<_> = (0..8).map(|_| tokio::spawn(poll(exchange.clone()))).collect();
     for client in clients {
         client.await.unwrap();
     }
-    let expected: Vec<String> = (1..=400).map(|n| format!("{n}.50")).collect();
+    let expected: Vec<String> = (1..=4_000).map(|n| format!("{n}.50")).collect();
     let served: Vec<String> = delivered(&exchange).into_iter().map(|(_, price)| price).collect();
     assert_eq!(served, expected);
 }
