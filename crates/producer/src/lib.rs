@@ -1,1 +1,37 @@
-//! Exchange to Kafka.
+//! Exchange to Kafka: polls prices on clock-aligned slots and produces each as a message.
+//!
+//! What this crate decides:
+//!
+//! - **When to ask** (`schedule`): at the beginning of each slot, never twice for one slot, never catching up. A slot
+//!   that brings no price is counted with its reason.
+//! - **How much to ask** (`budget`, `penalty`): within a weight budget, at an even pace; after 429 or 418 not before
+//!   the exchange allows it, at no host of it.
+//! - **Whom to ask** (`endpoints`): the first host that is well; each has its own breaker.
+//! - **What to ask for** (`roster`): every symbol in one request; symbols that the exchange does not know are found
+//!   and left out while the others go on.
+//! - **What is accepted is delivered** (`sink`): an accepted message is kept until Kafka acknowledges it, and sent
+//!   again with the same id if it comes back.
+//!
+//! [`run`] is the whole of it. The binary `pricepipe-producer` calls it with a configuration file, `pricepipe run`
+//! with a value.
+
+mod announcer;
+mod budget;
+mod endpoints;
+mod error;
+mod events;
+mod http;
+mod ledger;
+mod observations;
+mod penalty;
+mod poller;
+mod roster;
+mod route;
+mod run;
+mod schedule;
+mod sink;
+mod source;
+
+pub use error::ProducerError;
+pub use observations::{Observations, Observed, ObservedSymbol, Summary};
+pub use run::{Options, run};

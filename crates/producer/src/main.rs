@@ -1,1 +1,57 @@
-fn main() {}
+//! The producer's binary: one configuration file, secrets from the environment or mounted files.
+
+use std::process::ExitCode;
+
+use pricepipe_core::config::ProducerConfig;
+use pricepipe_producer::{Options, Summary};
+use pricepipe_service::{
+    Process, admin, environment, shutdown,
+    telemetry::{self, LogFormat},
+    worker,
+};
+use tokio_util::sync::CancellationToken;
+
+const BINARY: &str = "pricepipe-producer";
+
+// One thread is enough: the work is waiting. It also keeps the process small.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    telemetry::start(LogFormat::from_environment(LogFormat::Json), "info");
+    match produce().await {
+        Ok(Summary { produced, skipped_slots, rejected, .. }) => {
+            tracing::info!(produced, skipped_slots, rejected, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err((message, code)) => {
+            tracing::error!("{message}");
+            code
+        }
+    }
+}
+
+async fn produce() -> Result<Summary, (String, ExitCode)> {
+    let mut config: ProducerConfig = worker::config(BINARY).map_err(|e| (e.to_string(), e.exit_code()))?;
+    let unusable = |message: String| (message, ExitCode::from(worker::CONFIG_EXIT));
+    let (kafka, credentials) = pricepipe_core::environment::kafka(config.kafka, environment::lookup)
+        .map_err(|error| unusable(error.to_string()))?;
+    config.kafka = kafka;
+
+    let process = Process::new("producer");
+    let stop = shutdown::on_signal().map_err(|error| (error.to_string(), ExitCode::FAILURE))?;
+    let address = worker::admin_address().map_err(|error| unusable(error.to_string()))?;
+    // The admin server outlives the work: it reports "not ready" while the producer drains.
+    let admin_stop = CancellationToken::new();
+    let address = admin::start(&process, address, admin_stop.clone())
+        .await
+        .map_err(|error| (error.to_string(), ExitCode::FAILURE))?;
+    tracing::info!(pipeline = %config.pipeline, %address, "producing");
+    let result = pricepipe_producer::run(config, credentials, &process, stop, Options::default()).await;
+    admin_stop.cancel();
+    result.map_err(|error| (chain(&error), error.exit_code()))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,172 @@
+//! The HTTP client. This file performs only I/O: no redirects, no proxies, no compression, bounded answers.
+
+use std::{error::Error, time::Duration};
+
+use pricepipe_core::config::SourceConfig;
+use pricepipe_service::clock;
+use reqwest::{Client, Response, Url, redirect::Policy};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+
+use crate::{
+    ProducerError,
+    endpoints::{Reply, Request},
+    source::SourceError,
+};
+
+/// No answer of an exchange is nearly as large.
+const LARGEST_ANSWER: usize = 4 << 20;
+const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
+
+/// The base URLs of a source, checked.
+pub(crate) fn base_urls(source: &SourceConfig) -> Result<Vec<Url>, ProducerError> {
+    if source.rest.endpoints.is_empty() {
+        return Err(ProducerError::NoEndpoints { source_name: source.name.clone() });
+    }
+    let parse = |text: &String| {
+        let faulty = |problem| ProducerError::Endpoint {
+            source_name: source.name.clone(),
+            // A password in front of an `@` is not repeated.
+            url: text.rsplit('@').next().unwrap_or_default().to_owned(),
+            problem,
+        };
+        let url: Url = text.parse().map_err(|_| faulty("is no URL"))?;
+        match check(&url) {
+            Some(problem) => Err(faulty(problem)),
+            None => Ok(url),
+        }
+    };
+    source.rest.endpoints.iter().map(parse).collect()
+}
+
+fn check(url: &Url) -> Option<&'static str> {
+    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+        Some("is neither https:// nor http://")
+    } else if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
+        Some("has more than a scheme and a host")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Some("holds a user name, and prices need none")
+    } else {
+        None
+    }
+}
+
+/// The host and, where it is not the usual one, the port: how an endpoint is named in metrics and logs.
+pub(crate) fn host_and_port(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// A client for these hosts.
+pub(crate) fn client(bases: &[Url]) -> Result<Client, reqwest::Error> {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false)
+        .pool_max_idle_per_host(2)
+        .tcp_keepalive(Duration::from_secs(30));
+    if bases.iter().any(|base| base.scheme() == "https") {
+        // An error means that a provider was installed before, which serves as well.
+        let _ = ring::default_provider().install_default();
+        return builder.build();
+    }
+    // Without TLS the system's certificates are not needed, and a bare image may have none.
+    let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
+        .with_protocol_versions(rustls::ALL_VERSIONS);
+    match tls {
+        Ok(tls) => {
+            let tls = tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+            builder.tls_backend_preconfigured(tls).build()
+        }
+        Err(_) => builder.build(),
+    }
+}
+
+/// Sends a request and reads the whole answer, both within `timeout`.
+pub(crate) async fn get(
+    client: &Client,
+    base: &Url,
+    request: &Request,
+    timeout: Duration,
+) -> Result<Reply, SourceError> {
+    let url = format!("{}{}", base.as_str().trim_end_matches('/'), request.path_and_query);
+    let fail = |error: reqwest::Error| failure(&error, timeout);
+    let response = client.get(url).timeout(timeout).send().await.map_err(fail)?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = body(response, timeout).await?;
+    Ok(Reply { status, headers, body, received: clock::now() })
+}
+
+async fn body(mut response: Response, timeout: Duration) -> Result<Vec<u8>, SourceError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error, timeout))? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(SourceError::TooLarge(LARGEST_ANSWER));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn failure(error: &reqwest::Error, timeout: Duration) -> SourceError {
+    if error.is_timeout() {
+        SourceError::Timeout(timeout)
+    } else if error.is_connect() {
+        SourceError::Unreachable(innermost(error))
+    } else {
+        SourceError::Interrupted(innermost(error))
+    }
+}
+
+/// The cause at the bottom says what happened; what stands above it repeats where.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use pricepipe_core::{Exchange, config::RestConfig};
+
+    use super::*;
+
+    fn source(endpoints: &[&str]) -> SourceConfig {
+        SourceConfig {
+            name: "binance".to_owned(),
+            exchange: Exchange::Binance,
+            rest: RestConfig {
+                endpoints: endpoints.iter().map(|&url| url.to_owned()).collect(),
+                interval_millis: 3_000,
+                timeout_millis: 2_000,
+                max_weight_per_minute: 1_200,
+            },
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_scheme_and_a_host_and_nothing_else() {
+        assert!(base_urls(&source(&["https://api.binance.com", "http://127.0.0.1:8080/"])).is_ok());
+        for url in [
+            "file:///etc/passwd",
+            "api.binance.com",
+            "https://user:hunter2@host",
+            "https://host/path",
+            "https://host?x=1",
+        ] {
+            let error = base_urls(&source(&["https://ok", url])).unwrap_err().to_string();
+            assert!(error.contains("source binance") && error.contains("https://host"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(base_urls(&source(&[])).is_err());
+    }
+
+    #[test]
+    fn an_endpoint_is_named_by_host_and_unusual_port() {
+        let name = |text: &str| host_and_port(&text.parse().unwrap());
+        assert_eq!(name("https://api.binance.com"), "api.binance.com");
+        assert_eq!(name("http://127.0.0.1:8080"), "127.0.0.1:8080");
+    }
+}

@@ -1,0 +1,115 @@
+//! What a live view may read while the producer runs.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pricepipe_core::{Exchange, Price, Symbol, Timestamp, names::TopicName};
+
+use crate::route::Route;
+
+/// What the producer has seen so far. The host keeps one end, the producer the other.
+#[derive(Debug, Default)]
+pub struct Observations {
+    state: Mutex<Observed>,
+}
+
+/// One moment of a running producer.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// A row per exchange and symbol, in the order of the configuration.
+    pub symbols: Vec<ObservedSymbol>,
+    /// How each source is, by its name: a short text such as `prices arrive`.
+    pub sources: Vec<(String, String)>,
+    /// The sums of this run.
+    pub totals: Summary,
+}
+
+/// One symbol.
+#[derive(Clone, Debug)]
+pub struct ObservedSymbol {
+    /// The exchange.
+    pub exchange: Exchange,
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Its topic.
+    pub topic: TopicName,
+    /// The first price of this run.
+    pub first: Option<Price>,
+    /// The last price.
+    pub last: Option<Price>,
+    /// When the last price arrived.
+    pub received: Option<Timestamp>,
+    /// Messages that Kafka has acknowledged.
+    pub produced: u64,
+}
+
+/// The sums of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Messages that Kafka has acknowledged.
+    pub produced: u64,
+    /// Messages that Kafka will never take, such as too large ones.
+    pub rejected: u64,
+    /// Messages that were accepted and not acknowledged before the end.
+    pub undelivered: u64,
+    /// Poll slots that brought no price or not all of them.
+    pub skipped_slots: u64,
+}
+
+impl Observations {
+    /// One moment, copied.
+    pub fn snapshot(&self) -> Observed {
+        self.lock().clone()
+    }
+
+    pub(crate) fn begin<'a>(&self, routes: impl Iterator<Item = &'a Route>, sources: Vec<String>) {
+        let symbol = |route: &Route| ObservedSymbol {
+            exchange: route.exchange,
+            symbol: route.symbol.clone(),
+            topic: route.topic.clone(),
+            first: None,
+            last: None,
+            received: None,
+            produced: 0,
+        };
+        let sources = sources.into_iter().map(|name| (name, "starting".to_owned())).collect();
+        *self.lock() =
+            Observed { symbols: routes.map(symbol).collect(), sources, totals: Summary::default() };
+    }
+
+    pub(crate) fn price_arrived(&self, index: usize, price: Price, received: Timestamp) {
+        if let Some(symbol) = self.lock().symbols.get_mut(index) {
+            symbol.first.get_or_insert(price);
+            symbol.last = Some(price);
+            symbol.received = Some(received);
+        }
+    }
+
+    pub(crate) fn delivered(&self, index: usize) {
+        let mut state = self.lock();
+        state.totals.produced += 1;
+        if let Some(symbol) = state.symbols.get_mut(index) {
+            symbol.produced += 1;
+        }
+    }
+
+    pub(crate) fn rejected(&self) {
+        self.lock().totals.rejected += 1;
+    }
+
+    pub(crate) fn slots_skipped(&self, slots: u64) {
+        self.lock().totals.skipped_slots += slots;
+    }
+
+    pub(crate) fn source_state(&self, name: &str, text: &str) {
+        let mut state = self.lock();
+        if let Some((_, before)) = state.sources.iter_mut().find(|(n, _)| n == name)
+            && before != text
+        {
+            text.clone_into(before);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Observed> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,145 @@
+//! Obeys an exchange that says "not now" (HTTP 429 and 418). Pure: the time is an argument.
+
+use std::time::{Duration, Instant};
+
+use pricepipe_core::Timestamp;
+
+/// At least so long, also when the exchange says 0: its limits count by the second.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest ban that Binance gives.
+const LONGEST: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// After a penalty one request goes ahead alone; if nothing is heard of it for so long, another one may.
+const TRIAL: Duration = Duration::from_secs(10);
+
+/// What an exchange answers to too many requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// 429: wait.
+    Rate,
+    /// 418: banned for having ignored 429.
+    Ban,
+}
+
+/// The gate that every request to an exchange passes. An exchange counts by address, not by host name: so a penalty
+/// of one of its hosts holds for all of them, and going to another would only prolong it.
+#[derive(Debug, Default)]
+pub(crate) struct Penalty {
+    held: Option<(Limit, Instant)>,
+    trial: Option<Instant>,
+}
+
+impl Penalty {
+    /// `Ok` when a request may be sent now, else why not and for how long.
+    pub(crate) fn admits(&mut self, now: Instant) -> Result<(), (Limit, Duration)> {
+        let Some((limit, until)) = self.held else { return Ok(()) };
+        let left = until.max(self.trial.unwrap_or(until)).saturating_duration_since(now);
+        if !left.is_zero() {
+            return Err((limit, left));
+        }
+        self.trial = Some(now + TRIAL);
+        Ok(())
+    }
+
+    /// The exchange imposed a penalty.
+    pub(crate) fn impose(&mut self, limit: Limit, length: Duration, now: Instant) {
+        let until = now + length.clamp(SHORTEST, LONGEST);
+        // Answers to requests that were under way together may come in any order: the latest end counts.
+        let until = self.held.map_or(until, |(_, earlier)| earlier.max(until));
+        *self = Penalty { held: Some((limit, until)), trial: None };
+    }
+
+    /// A request that was sent after the last penalty's end was answered.
+    pub(crate) fn lift(&mut self, now: Instant) {
+        if self.held.is_some_and(|(_, until)| until <= now) {
+            *self = Penalty::default();
+        }
+    }
+}
+
+/// How long `Retry-After` says to wait: seconds, or an HTTP date. Without it, a minute, or the shortest ban.
+pub(crate) fn retry_after(header: Option<&str>, limit: Limit, now: Timestamp) -> Duration {
+    let header = header.map(str::trim);
+    let seconds = header.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let until_date = || {
+        let millis = http_date(header?)?.as_millis() - now.as_millis();
+        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
+    };
+    seconds.or_else(until_date).unwrap_or(match limit {
+        Limit::Rate => Duration::from_secs(60),
+        Limit::Ban => Duration::from_secs(120),
+    })
+}
+
+/// Reads a date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Timestamp::from_millis(time.as_millisecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_ban_of_120_seconds_lets_nothing_through_and_then_one_request() {
+        let (mut penalty, start) = (Penalty::default(), Instant::now());
+        penalty.impose(Limit::Ban, 120 * SECOND, start);
+        for second in 0..120 {
+            let left = (120 - second) * SECOND;
+            assert_eq!(penalty.admits(start + second * SECOND), Err((Limit::Ban, left)));
+        }
+        assert_eq!(penalty.admits(start + 120 * SECOND), Ok(()));
+        assert!(penalty.admits(start + 121 * SECOND).is_err(), "the first request goes alone");
+        penalty.lift(start + 122 * SECOND);
+        assert_eq!(penalty.admits(start + 122 * SECOND), Ok(()));
+        assert_eq!(penalty.admits(start + 122 * SECOND), Ok(()));
+    }
+
+    #[test]
+    fn a_second_ban_begins_anew_and_a_lost_trial_blocks_nobody_for_ever() {
+        let (mut penalty, start) = (Penalty::default(), Instant::now());
+        penalty.impose(Limit::Rate, 2 * SECOND, start);
+        assert_eq!(penalty.admits(start + 2 * SECOND), Ok(()));
+        assert_eq!(penalty.admits(start + 13 * SECOND), Ok(()));
+        penalty.impose(Limit::Ban, 60 * SECOND, start + 14 * SECOND);
+        assert_eq!(penalty.admits(start + 15 * SECOND), Err((Limit::Ban, 59 * SECOND)));
+    }
+
+    #[test]
+    fn an_old_answer_does_not_lift_a_penalty_that_is_in_force() {
+        let (mut penalty, start) = (Penalty::default(), Instant::now());
+        penalty.impose(Limit::Rate, 2 * SECOND, start);
+        penalty.lift(start + SECOND);
+        assert!(penalty.admits(start + SECOND).is_err());
+        penalty.impose(Limit::Rate, SECOND, start);
+        assert!(penalty.admits(start + Duration::from_millis(1_500)).is_err(), "the latest end counts");
+    }
+
+    #[test]
+    fn zero_and_absurd_lengths_are_bounded() {
+        let start = Instant::now();
+        for (length, bounded) in [(Duration::ZERO, SECOND), (Duration::from_secs(u64::MAX), LONGEST)] {
+            let mut penalty = Penalty::default();
+            penalty.impose(Limit::Rate, length, start);
+            assert_eq!(penalty.admits(start), Err((Limit::Rate, bounded)));
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+        for (header, limit, seconds) in [
+            (Some("2"), Limit::Rate, 2),
+            (Some(" 0 "), Limit::Rate, 0),
+            (Some("Mon, 23 Nov 2026 06:00:30 GMT"), Limit::Rate, 30),
+            (Some("Mon, 23 Nov 2026 05:00:30 GMT"), Limit::Rate, 0),
+            (Some("soon"), Limit::Rate, 60),
+            (None, Limit::Rate, 60),
+            (None, Limit::Ban, 120),
+        ] {
+            assert_eq!(retry_after(header, limit, now), Duration::from_secs(seconds), "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What the producer reads from: a source of prices, and the ways in which it may fail.
+
+pub(crate) mod binance;
+
+use std::{future::Future, time::Duration};
+
+use pricepipe_core::{Price, PriceError, Symbol, Timestamp};
+
+use crate::{
+    events::{Outcome, Rejection, SkipReason},
+    penalty::Limit,
+};
+
+/// A source of prices that is asked slot by slot.
+pub(crate) trait PriceSource: Send {
+    /// Opens the connection before the first slot needs it.
+    fn warm_up(&mut self) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// A slot begins. Returns how many prices it may bring.
+    fn begin(&mut self) -> usize;
+
+    /// True when the slot has nothing more to ask for.
+    fn is_done(&self) -> bool;
+
+    /// Sends the slot's next request; `None` when everything has been asked for. After an error the same request
+    /// comes again.
+    fn poll(&mut self) -> impl Future<Output = Option<Result<Poll, SourceError>>> + Send;
+}
+
+/// The answer to one request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Poll {
+    /// The prices.
+    pub(crate) quotes: Vec<Quote>,
+    /// What was asked for and not sent.
+    pub(crate) missing: Vec<Symbol>,
+    /// What was sent and cannot be used.
+    pub(crate) rejected: Vec<(Symbol, Rejection)>,
+    /// A symbol that turned out to be unknown to the exchange.
+    pub(crate) unknown: Option<Symbol>,
+    /// When the answer arrived.
+    pub(crate) received: Option<Timestamp>,
+}
+
+/// A price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Quote {
+    pub(crate) symbol: Symbol,
+    pub(crate) price: Price,
+}
+
+impl From<PriceError> for Rejection {
+    fn from(error: PriceError) -> Self {
+        match error {
+            PriceError::NotANumber => Rejection::NotANumber,
+            PriceError::NotPositive => Rejection::NotPositive,
+            PriceError::TooPrecise => Rejection::TooPrecise,
+        }
+    }
+}
+
+/// Why a request brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SourceError {
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    #[error("{0}")]
+    Unreachable(String),
+    #[error("the connection broke: {0}")]
+    Interrupted(String),
+    #[error("it answers {0}")]
+    Unavailable(String),
+    #[error("its firewall answers HTTP 403")]
+    Forbidden,
+    #[error("it answers HTTP {0}, which no exchange does")]
+    UnexpectedStatus(u16),
+    #[error("its answer cannot be read: {0}")]
+    Malformed(String),
+    #[error("its answer is larger than {} MiB", .0 >> 20)]
+    TooLarge(usize),
+    #[error("{} for another {} s", limit_text(.0), .1.as_secs_f64().ceil())]
+    Limited(Limit, Duration),
+    #[error("geo-blocked (HTTP 451) at every endpoint; name other endpoints and restart")]
+    GeoBlocked,
+    #[error("a symbol is unknown")]
+    UnknownSymbol,
+    #[error("it refuses the request: {0}")]
+    Refused(String),
+    #[error("the weight budget of this minute is used up")]
+    BudgetUsedUp,
+    /// Nothing was sent: every endpoint failed a moment ago and is given time.
+    #[error("{reason}")]
+    Resting {
+        /// The last failure.
+        reason: String,
+        /// When the first of them may be tried again.
+        left: Duration,
+    },
+}
+
+fn limit_text(limit: &Limit) -> &'static str {
+    match limit {
+        Limit::Rate => "rate-limited (HTTP 429)",
+        Limit::Ban => "banned (HTTP 418)",
+    }
+}
+
+/// The kinds of trouble that a user is told of, once each time it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    Unreachable,
+    Limited(Limit),
+    GeoBlocked,
+    Refused,
+}
+
+impl SourceError {
+    /// The label of the request's metric; `None` when no request was sent.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        Some(match self {
+            SourceError::Timeout(_) => Outcome::Timeout,
+            SourceError::Unreachable(_) => Outcome::Unreachable,
+            SourceError::Interrupted(_) => Outcome::Interrupted,
+            SourceError::Unavailable(_) => Outcome::Unavailable,
+            SourceError::Forbidden => Outcome::Forbidden,
+            SourceError::UnexpectedStatus(_) => Outcome::UnexpectedStatus,
+            SourceError::Malformed(_) => Outcome::Malformed,
+            SourceError::TooLarge(_) => Outcome::TooLarge,
+            SourceError::Limited(Limit::Rate, _) => Outcome::RateLimited,
+            SourceError::Limited(Limit::Ban, _) => Outcome::Banned,
+            SourceError::GeoBlocked => Outcome::GeoBlocked,
+            SourceError::UnknownSymbol => Outcome::UnknownSymbol,
+            SourceError::Refused(_) => Outcome::Refused,
+            SourceError::BudgetUsedUp | SourceError::Resting { .. } => return None,
+        })
+    }
+
+    /// Why a slot is skipped that ends with this error.
+    pub(crate) fn skip_reason(&self) -> SkipReason {
+        match self {
+            SourceError::Limited(..) => SkipReason::RateLimited,
+            SourceError::GeoBlocked => SkipReason::GeoBlocked,
+            SourceError::BudgetUsedUp => SkipReason::WeightBudget,
+            SourceError::Resting { .. } => SkipReason::ExchangeUnavailable,
+            _ => SkipReason::RequestFailed,
+        }
+    }
+
+    /// True when a request was sent and failed for a reason that may be gone at the next try.
+    pub(crate) fn may_be_a_hiccup(&self) -> bool {
+        matches!(self.trouble(), Some(Trouble::Unreachable)) && self.outcome().is_some()
+    }
+
+    /// True when the exchange said itself what is wrong; trying again changes nothing of it soon.
+    pub(crate) fn is_certain(&self) -> bool {
+        !matches!(self.trouble(), None | Some(Trouble::Unreachable))
+    }
+
+    /// What the user is told; `None` for a budget that is used up, which is our own caution.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        match self {
+            SourceError::BudgetUsedUp => None,
+            SourceError::Limited(limit, _) => Some(Trouble::Limited(*limit)),
+            SourceError::GeoBlocked => Some(Trouble::GeoBlocked),
+            SourceError::Refused(_) => Some(Trouble::Refused),
+            _ => Some(Trouble::Unreachable),
+        }
+    }
+
+    /// When to try again within the same slot; `None` when that is no use.
+    pub(crate) fn retry_in(&self) -> Option<Duration> {
+        match self {
+            SourceError::GeoBlocked => None,
+            SourceError::BudgetUsedUp => Some(Duration::from_secs(1)),
+            SourceError::Limited(_, left) | SourceError::Resting { left, .. } => Some(*left),
+            _ => Some(Duration::ZERO),
+        }
+    }
+}
