@@ -48,7 +48,10 @@ pub fn producer(
         .set("message.timeout.ms", "0")
         .set("queue.buffering.max.messages", "100000")
         .set("queue.buffering.max.kbytes", "16384")
-        .set("linger.ms", "5")
+        // A slot's messages are handed over together, so waiting for more would only delay them; nor may one partition's
+        // request wait for the answer to another's.
+        .set("linger.ms", "0")
+        .set("socket.nagle.disable", "true")
         .set("compression.type", "lz4")
         // The Java client's partitioner, so that every client puts a key into the same partition.
         .set("partitioner", "murmur2_random")
