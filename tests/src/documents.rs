@@ -1,7 +1,5 @@
 //! A look into the MongoDB-compatible server.
 
-use std::collections::HashMap;
-
 use mongodb::{
     Client, Collection,
     bson::{Bson, Document, doc},
@@ -16,22 +14,6 @@ pub async fn collection(connection_string: &str, database: &str, name: &str) -> 
 /// How many documents there are, counted one by one: estimates lag behind on some servers.
 pub async fn count(collection: &Collection<Document>) -> u64 {
     collection.count_documents(doc! {}).await.expect("the server answers")
-}
-
-/// Every document's price by its id, as text with every digit. An id cannot stand there twice; documents are
-/// compared by their natural key elsewhere.
-pub async fn prices(collection: &Collection<Document>) -> HashMap<String, String> {
-    let mut cursor = collection.find(doc! {}).await.expect("the server answers");
-    let mut prices = HashMap::new();
-    while cursor.advance().await.expect("the server answers") {
-        let document = cursor.deserialize_current().expect("a document");
-        let price = match document.get("price") {
-            Some(Bson::Decimal128(decimal)) => decimal.to_string(),
-            other => panic!("not a Decimal128: {other:?}"),
-        };
-        prices.insert(document.get_str("_id").expect("an id").to_owned(), price);
-    }
-    prices
 }
 
 /// Documents that share symbol, exchange and time with another one: observations that were stored twice.
@@ -52,4 +34,30 @@ pub async fn doubled(collection: &Collection<Document>) -> usize {
 pub async fn drop(connection_string: &str, database: &str) {
     let client = Client::with_uri_str(connection_string).await.expect("a connection string");
     client.database(database).drop().await.expect("the server answers");
+}
+
+/// The stored prices of each symbol, in order of time, with every digit.
+pub async fn sequences(collections: &[Collection<Document>]) -> crate::oracle::Sequences {
+    let mut rows: Vec<(String, i64, String)> = Vec::new();
+    for collection in collections {
+        let mut cursor = collection.find(doc! {}).await.expect("the server answers");
+        while cursor.advance().await.expect("the server answers") {
+            let document = cursor.deserialize_current().expect("a document");
+            let price = document
+                .get("price")
+                .and_then(|p| if let Bson::Decimal128(d) = p { Some(d.to_string()) } else { None });
+            let time = document.get_datetime("time").expect("a time").timestamp_millis();
+            rows.push((
+                document.get_str("symbol").expect("a symbol").to_owned(),
+                time,
+                price.expect("a Decimal128"),
+            ));
+        }
+    }
+    rows.sort();
+    let mut sequences = crate::oracle::Sequences::new();
+    for (symbol, _, price) in rows {
+        sequences.entry(symbol).or_default().push(price);
+    }
+    sequences
 }

@@ -1,7 +1,11 @@
 //! What the tests that cross crates share: real servers, worker processes, and a look into Kafka and the store.
 
 pub mod documents;
+pub mod exchange;
 pub mod http;
+pub mod messages;
+pub mod oracle;
+pub mod pipelines;
 pub mod servers;
 pub mod topics;
 pub mod worker;

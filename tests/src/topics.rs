@@ -133,3 +133,55 @@ fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
         headers: headers.unwrap_or_default(),
     }
 }
+
+/// A price as a consumer saw it.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The value.
+    pub value: Vec<u8>,
+    /// When it was seen.
+    pub at: std::time::SystemTime,
+}
+
+/// A consumer that notes when each record becomes visible.
+pub struct Watch {
+    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<Vec<Arrival>>,
+}
+
+/// Watches topics from now on.
+pub fn watch(servers: &str, topics: Vec<String>) -> Watch {
+    let consumer: BaseConsumer = client(servers)
+        .set("group.id", "tests")
+        .set("fetch.wait.max.ms", "500")
+        .set("fetch.min.bytes", "1")
+        .create()
+        .expect("a consumer");
+    let mut assignment = TopicPartitionList::new();
+    for topic in &topics {
+        for (partition, _) in ends(&consumer, topic) {
+            assignment.add_partition_offset(topic, partition, Offset::End).expect("a partition");
+        }
+    }
+    consumer.assign(&assignment).expect("an assignment");
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = stop.clone();
+    let thread = std::thread::spawn(move || {
+        let mut arrivals = Vec::new();
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) else { continue };
+            let value = message.payload().unwrap_or_default().to_vec();
+            arrivals.push(Arrival { value, at: std::time::SystemTime::now() });
+        }
+        arrivals
+    });
+    Watch { stop, thread }
+}
+
+impl Watch {
+    /// Ends the watch; everything that was seen.
+    pub fn stop(self) -> Vec<Arrival> {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.join().expect("the watching thread")
+    }
+}

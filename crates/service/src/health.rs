@@ -3,7 +3,6 @@
 //! Alive means that its own loops turn. Ready means that everything it depends on is at hand.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,38 +15,45 @@ pub struct Health {
 
 #[derive(Default)]
 struct State {
-    conditions: BTreeMap<String, Result<(), String>>,
-    heartbeats: BTreeMap<String, (Instant, Duration)>,
+    /// In the order in which they were made. Two components of one process may each have one of the same name.
+    conditions: Vec<(String, Result<(), String>)>,
+    heartbeats: Vec<Loop>,
+}
+
+struct Loop {
+    name: String,
+    limit: Duration,
+    /// When it last turned; `None` once it has ended as it should.
+    beat: Option<Instant>,
 }
 
 /// One thing that a process depends on. It starts as not ready.
 #[derive(Clone)]
 pub struct Condition {
-    name: Arc<str>,
+    index: usize,
     health: Health,
 }
 
 /// One loop of the process. It must beat more often than its limit.
 #[derive(Clone)]
 pub struct Heartbeat {
-    name: Arc<str>,
-    limit: Duration,
+    index: usize,
     health: Health,
 }
 
 impl Health {
     /// A new condition, not ready until it says otherwise.
     pub fn condition(&self, name: &str) -> Condition {
-        let condition = Condition { name: name.into(), health: self.clone() };
-        condition.not_ready("starting");
-        condition
+        let mut state = self.lock();
+        state.conditions.push((name.to_owned(), Err("starting".to_owned())));
+        Condition { index: state.conditions.len() - 1, health: self.clone() }
     }
 
     /// A new heartbeat; the process counts as dead when it does not beat for `limit`.
     pub fn heartbeat(&self, name: &str, limit: Duration) -> Heartbeat {
-        let heartbeat = Heartbeat { name: name.into(), limit, health: self.clone() };
-        heartbeat.beat();
-        heartbeat
+        let mut state = self.lock();
+        state.heartbeats.push(Loop { name: name.to_owned(), limit, beat: Some(Instant::now()) });
+        Heartbeat { index: state.heartbeats.len() - 1, health: self.clone() }
     }
 
     /// Every condition that is not met, as `name: reason`; empty when the process is ready.
@@ -60,19 +66,14 @@ impl Health {
             .collect()
     }
 
-    /// Every condition with its reason when it is not met.
-    pub fn conditions(&self) -> Vec<(String, Result<(), String>)> {
-        self.lock().conditions.iter().map(|(name, met)| (name.clone(), met.clone())).collect()
-    }
-
     /// Every loop that has stopped turning, as `name: reason`; empty when the process is alive.
     pub fn stalled(&self) -> Vec<String> {
-        let (state, now) = (self.lock(), Instant::now());
-        let late = |(name, (beat, limit)): (&String, &(Instant, Duration))| {
-            let age = now.saturating_duration_since(*beat);
-            (age > *limit).then(|| format!("{name}: no sign of life for {} s", age.as_secs()))
+        let now = Instant::now();
+        let late = |one: &Loop| {
+            let age = now.saturating_duration_since(one.beat?);
+            (age > one.limit).then(|| format!("{}: no sign of life for {} s", one.name, age.as_secs()))
         };
-        state.heartbeats.iter().filter_map(late).collect()
+        self.lock().heartbeats.iter().filter_map(late).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -93,11 +94,12 @@ impl Condition {
 
     fn set(&self, met: Result<(), String>) {
         let mut state = self.health.lock();
-        let before = state.conditions.insert(self.name.to_string(), met.clone());
+        let Some((name, before)) = state.conditions.get_mut(self.index) else { return };
+        let (name, before) = (name.clone(), std::mem::replace(before, met.clone()));
         drop(state);
         match (before, met) {
-            (Some(Ok(())), Err(reason)) => tracing::warn!(condition = %self.name, reason, "not ready"),
-            (Some(Err(_)), Ok(())) => tracing::info!(condition = %self.name, "ready"),
+            (Ok(()), Err(reason)) => tracing::info!(condition = name, reason, "not ready"),
+            (Err(_), Ok(())) => tracing::info!(condition = name, "ready"),
             _ => {}
         }
     }
@@ -106,12 +108,18 @@ impl Condition {
 impl Heartbeat {
     /// The loop turned.
     pub fn beat(&self) {
-        self.health.lock().heartbeats.insert(self.name.to_string(), (Instant::now(), self.limit));
+        self.set(Some(Instant::now()));
     }
 
     /// The loop has ended as it should; it is not watched any more.
     pub fn end(&self) {
-        self.health.lock().heartbeats.remove(&*self.name);
+        self.set(None);
+    }
+
+    fn set(&self, beat: Option<Instant>) {
+        if let Some(one) = self.health.lock().heartbeats.get_mut(self.index) {
+            one.beat = beat;
+        }
     }
 }
 
@@ -129,6 +137,15 @@ mod tests {
         assert!(health.unmet().is_empty());
         kafka.not_ready("all brokers are down");
         assert_eq!(health.unmet(), ["kafka: all brokers are down"]);
+    }
+
+    #[test]
+    fn two_components_of_one_process_do_not_speak_for_each_other() {
+        let health = Health::default();
+        let (producer, consumer) = (health.condition("kafka"), health.condition("kafka"));
+        producer.ready();
+        consumer.not_ready("joining the group");
+        assert_eq!(health.unmet(), ["kafka: joining the group"]);
     }
 
     #[test]

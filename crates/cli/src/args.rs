@@ -1,0 +1,200 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::exit::EXIT_CODES;
+
+/// A list of market symbols becomes a running price pipeline: exchange → Kafka → store.
+#[derive(Debug, Parser)]
+#[command(name = "pricepipe", version = VERSION, about, after_long_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRICEPIPE_COMMIT"), ")");
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline on this machine
+    #[command(after_long_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Check pipeline files as the API server would, and report every fault
+    #[command(after_long_help = VALIDATE_EXAMPLES)]
+    Validate(ValidateArgs),
+    /// Look at what was stored
+    #[command(after_long_help = QUERY_EXAMPLES)]
+    Query(QueryArgs),
+    /// Print the custom resource definition
+    #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
+    Crd,
+    /// Serve a simulated exchange that speaks the real wire format
+    #[command(after_long_help = SIMULATE_EXAMPLES)]
+    SimulateExchange(SimulateArgs),
+    /// Print a completion script for a shell
+    #[command(after_long_help = "Examples:\n  pricepipe completions bash > /etc/bash_completion.d/pricepipe")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pricepipe run examples/quickstart.yaml --simulate
+  pricepipe run examples/quickstart.yaml
+  KAFKA_BOOTSTRAP_SERVERS=localhost:9092 pricepipe run examples/quickstart.yaml
+  MONGO_CONNECTION_STRING=mongodb://localhost pricepipe run examples/quickstart.yaml --embedded-kafka
+
+Each part is chosen on its own: the exchange is the real one unless --simulate is given; Kafka and the store are
+those that the environment (or a .env file) or the pipeline names, else embedded ones.";
+
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  pricepipe validate examples/quickstart.yaml
+  pricepipe validate pipelines/*.yaml";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  pricepipe query latest -f examples/quickstart.yaml
+  pricepipe query latest -f examples/quickstart.yaml --symbol BTCUSDT --output json
+  pricepipe query count -f examples/quickstart.yaml";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  pricepipe simulate-exchange
+  pricepipe simulate-exchange --address 127.0.0.1:9000 --seed 7
+  pricepipe simulate-exchange --play XRPETH=trades.csv --speed 60
+  curl 'http://127.0.0.1:8990/api/v3/ticker/price?symbols=%5B%22BTCUSDT%22%5D'";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The pipeline's file
+    pub file: PathBuf,
+    /// Use the built-in simulated exchange instead of the real one
+    #[arg(long)]
+    pub simulate: bool,
+    /// Use the embedded Kafka broker, whatever the file and the environment name
+    #[arg(long)]
+    pub embedded_kafka: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Where /metrics, /livez and /readyz are served [default: 127.0.0.1:8080, or any free port]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin_address: Option<SocketAddr>,
+    /// How progress is shown; `auto` is `table` on a terminal and `text` elsewhere
+    #[arg(long, value_enum, default_value_t = Progress::Auto)]
+    pub progress: Progress,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_after: Option<u64>,
+    /// Poll every so many milliseconds, for benchmarks
+    #[arg(long, hide = true)]
+    pub interval_millis: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A table on a terminal, lines elsewhere
+    Auto,
+    /// A live table
+    Table,
+    /// A readable line at a time
+    Text,
+    /// A JSON object per line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// Use the embedded store, whatever the file and the environment name
+    #[arg(long)]
+    pub embedded_store: bool,
+    /// The embedded store's file [default: <pipeline>.sqlite]
+    #[arg(long, value_name = "FILE")]
+    pub store_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Files with one or more pipelines; - is standard input
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    #[command(subcommand)]
+    pub question: Question,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
+    /// The newest price of each symbol, with its age
+    Latest(QuestionArgs),
+    /// How many documents there are of each symbol, and from when to when
+    Count(QuestionArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuestionArgs {
+    /// The pipeline's file
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only these symbols
+    #[arg(short, long = "symbol", value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+    /// How the answer is written
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// One JSON array
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Where it listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8990")]
+    pub address: SocketAddr,
+    /// The seed of the random walk: one seed, one sequence of prices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// A CSV of trades or klines to play as a symbol's price
+    #[arg(long = "play", value_name = "SYMBOL=FILE", value_parser = symbol_and_file)]
+    pub recordings: Vec<(String, PathBuf)>,
+    /// How much faster than real time a recording is played; 0 plays one row per request
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+}
+
+fn symbol_and_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((symbol, file)) if !symbol.is_empty() && !file.is_empty() => {
+            Ok((symbol.to_owned(), file.into()))
+        }
+        _ => Err("not SYMBOL=FILE, as in XRPETH=trades.csv".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,5 @@
+//! One file per command.
+
+pub(crate) mod query;
+pub(crate) mod simulate_exchange;
+pub(crate) mod validate;

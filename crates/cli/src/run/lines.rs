@@ -1,0 +1,141 @@
+//! Progress off a terminal: a line for each price as it arrives, for people or for programs.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
+
+use crate::run::snapshot::{Row, Snapshot};
+
+/// With more symbols than this a line stands for all of them.
+const MOST_SYMBOLS: usize = 20;
+
+/// Writes lines to an output.
+pub(super) struct Lines<W> {
+    output: W,
+    json: bool,
+    /// Messages of each symbol when it was last written.
+    written: HashMap<String, u64>,
+}
+
+impl<W: Write> Lines<W> {
+    /// Lines as text or as JSON.
+    pub(super) fn new(output: W, json: bool) -> Self {
+        Lines { output, json, written: HashMap::new() }
+    }
+
+    /// Writes what is new.
+    pub(super) fn show(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let news: Vec<&Row> = snapshot.rows.iter().filter(|row| self.is_new(row)).collect();
+        for row in &news {
+            self.written.insert(row.symbol.clone(), row.messages);
+        }
+        if news.len() > MOST_SYMBOLS {
+            writeln!(self.output, "{}", many(&news, snapshot, self.json))?;
+        } else {
+            for row in news {
+                writeln!(self.output, "{}", if self.json { as_json(row) } else { as_text(row) })?;
+            }
+        }
+        self.output.flush()
+    }
+
+    fn is_new(&self, row: &Row) -> bool {
+        row.price.is_some() && self.written.get(&row.symbol) != Some(&row.messages)
+    }
+}
+
+fn as_text(row: &Row) -> String {
+    let lag = row.lag.map_or_else(|| "?".to_owned(), |lag| lag.to_string());
+    format!(
+        "{:<12} {:>16} {:>8}  messages {}  stored {}  duplicates {}  lag {lag}",
+        row.symbol,
+        row.price_text(),
+        row.change_text(),
+        row.messages,
+        row.stored,
+        row.duplicates
+    )
+}
+
+/// A row as a JSON object; the price keeps its digits by going from text to text.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonLine<'a> {
+    symbol: &'a str,
+    price: Option<Box<RawValue>>,
+    change_percent: Option<f64>,
+    messages: u64,
+    stored: u64,
+    duplicates: u64,
+    lag: Option<u64>,
+}
+
+fn as_json(row: &Row) -> String {
+    let line = JsonLine {
+        symbol: &row.symbol,
+        price: RawValue::from_string(row.price_text()).ok(),
+        change_percent: row.change_percent(),
+        messages: row.messages,
+        stored: row.stored,
+        duplicates: row.duplicates,
+        lag: row.lag,
+    };
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+fn many(news: &[&Row], snapshot: &Snapshot, json: bool) -> String {
+    let totals = snapshot.totals;
+    if json {
+        return json!({"symbols": news.len(), "totals": totals}).to_string();
+    }
+    format!(
+        "{} symbols  produced {}  stored {}  duplicates {}  dead letters {}",
+        news.len(),
+        totals.produced,
+        totals.stored,
+        totals.duplicates,
+        totals.dead_letters
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::snapshot::tests::row;
+
+    fn lines(json: bool, moments: &[Snapshot]) -> String {
+        let mut lines = Lines::new(Vec::new(), json);
+        moments.iter().for_each(|moment| lines.show(moment).unwrap());
+        String::from_utf8(lines.output).unwrap()
+    }
+
+    fn moment(messages: u64) -> Snapshot {
+        Snapshot { rows: vec![row("BTCUSDT", "101.50", messages)], ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_price_is_written_once_however_often_it_is_looked_at() {
+        let text = lines(false, &[moment(1), moment(1), moment(2)]);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.starts_with("BTCUSDT                101.50   +1.50%  messages 1  stored 1"), "{text}");
+    }
+
+    #[test]
+    fn json_lines_keep_the_digits_of_the_price() {
+        let text = lines(true, &[moment(1)]);
+        assert!(text.starts_with("{\"symbol\":\"BTCUSDT\",\"price\":101.50,"), "{text}");
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn many_symbols_share_a_line() {
+        let rows = (0..21).map(|n| row(&format!("S{n}"), "1.0", 1)).collect();
+        let text = lines(false, &[Snapshot { rows, ..Snapshot::default() }]);
+        assert!(text.starts_with("21 symbols"), "{text}");
+        assert_eq!(text.lines().count(), 1);
+    }
+}

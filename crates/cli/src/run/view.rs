@@ -1,0 +1,84 @@
+//! How progress is shown: a live table, or lines.
+
+use std::{
+    io::{self, IsTerminal, Stdout},
+    sync::mpsc,
+    time::Duration,
+};
+
+use pricepipe_service::telemetry::{self, BoxMakeWriter, LogFormat};
+
+use crate::{
+    args::Progress,
+    exit::{Exit, Failed},
+    run::{
+        lines::Lines,
+        snapshot::{Snapshot, Totals},
+        table::{LiveTable, LogLines},
+    },
+};
+
+/// How often progress is looked at.
+pub(super) const EVERY: Duration = Duration::from_millis(250);
+/// What is logged besides the progress, unless the environment says otherwise.
+const LOG_LEVEL: &str = "warn";
+
+/// One of the two ways.
+pub(super) enum View {
+    /// In place, on a terminal.
+    Table(Box<LiveTable>),
+    /// One after the other.
+    Lines(Lines<Stdout>),
+}
+
+impl View {
+    /// Opens the view and starts logging, which on a terminal must not write into the table.
+    pub(super) fn open(progress: Progress, symbols: usize) -> io::Result<Self> {
+        let table = progress == Progress::Table || progress == Progress::Auto && io::stdout().is_terminal();
+        let json = progress == Progress::Json;
+        let format = LogFormat::from_environment(if json { LogFormat::Json } else { LogFormat::Text });
+        if table {
+            let (lines, logs) = mpsc::channel();
+            let writer = LogLines(lines);
+            telemetry::start_with(format, LOG_LEVEL, false, BoxMakeWriter::new(move || writer.clone()));
+            return Ok(View::Table(Box::new(LiveTable::open(symbols, logs)?)));
+        }
+        telemetry::start(format, LOG_LEVEL);
+        Ok(View::Lines(Lines::new(io::stdout(), json)))
+    }
+
+    /// Shows one moment.
+    pub(super) fn show(&mut self, snapshot: &Snapshot) -> Result<(), Failed> {
+        let shown = match self {
+            View::Table(table) => table.show(snapshot),
+            View::Lines(lines) => lines.show(snapshot),
+        };
+        // Whoever read our output may have gone: the prices matter more than their picture.
+        match shown {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failed::because(Exit::Failure, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends it; what comes next is printed below it.
+    pub(super) fn close(self) {
+        if let View::Table(table) = self {
+            // The terminal may have gone, and then there is nothing to tidy.
+            let _ = table.close();
+        }
+    }
+}
+
+/// Prints the sums of a run.
+pub(super) fn print_summary(progress: Progress, totals: Totals) {
+    if progress == Progress::Json {
+        println!("{}", serde_json::to_string(&totals).unwrap_or_default());
+        return;
+    }
+    println!(
+        "produced {}, stored {}, duplicates {}, dead letters {}, skipped slots {}",
+        totals.produced, totals.stored, totals.duplicates, totals.dead_letters, totals.skipped_slots
+    );
+}

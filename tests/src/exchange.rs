@@ -1,0 +1,106 @@
+//! The simulated exchange in the test's own process, with its ledger as the oracle.
+
+use std::{collections::HashMap, path::Path, time::UNIX_EPOCH};
+
+use pricepipe_exchange_sim::{Limits, Playback, Recording, Running, SimConfig, start, synthetic_symbols};
+
+use crate::{oracle::Sequences, topics::Arrival};
+
+/// A simulated exchange that knows no limits.
+pub struct Exchange {
+    running: Running,
+    symbols: Vec<String>,
+    played: Option<pricepipe_core::Symbol>,
+}
+
+impl Exchange {
+    /// With the well-known symbols.
+    pub async fn start() -> Exchange {
+        Exchange::with(SimConfig::default()).await
+    }
+
+    /// With so many made-up symbols.
+    pub async fn with_symbols(count: usize) -> Exchange {
+        Exchange::with(SimConfig { symbols: synthetic_symbols(count), ..SimConfig::default() }).await
+    }
+
+    /// With recorded trades as the price of one symbol, one trade per request.
+    pub async fn playing_trades(symbol: &str, file: &Path) -> Exchange {
+        let symbol: pricepipe_core::Symbol = symbol.parse().expect("a symbol");
+        let recording = Recording::from_file(file).expect("a recording");
+        let playbacks = vec![Playback::per_request(symbol.clone(), recording)];
+        let exchange = Exchange::with(SimConfig { playbacks, ..SimConfig::default() }).await;
+        Exchange { played: Some(symbol), ..exchange }
+    }
+
+    async fn with(config: SimConfig) -> Exchange {
+        let limits = Limits { weight_per_minute: u32::MAX, ..Limits::default() };
+        let symbols = config.symbols.iter().map(ToString::to_string).collect();
+        let running = start(SimConfig { limits, ..config }).await.expect("the simulated exchange starts");
+        Exchange { running, symbols, played: None }
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        self.running.url()
+    }
+
+    /// The symbols that it lists.
+    pub fn symbols(&self) -> Vec<String> {
+        self.symbols.clone()
+    }
+
+    /// True when every row of the recording was served.
+    pub fn path_is_played(&self) -> bool {
+        self.played.as_ref().is_some_and(|symbol| self.running.remaining(symbol) == Some(0))
+    }
+
+    /// The prices that reached the client, by symbol and in order.
+    pub fn served(&self) -> Sequences {
+        let mut served = Sequences::new();
+        for entry in self.running.ledger().delivered() {
+            served.entry(entry.symbol.to_string()).or_default().push(entry.price.to_string());
+        }
+        served
+    }
+
+    /// From the arrival of the request at the exchange to the record being seen by a consumer, in milliseconds. A price
+    /// that a symbol had twice is left out: it cannot be told which is which.
+    pub fn latencies_millis(&self, arrivals: &[Arrival]) -> Vec<f64> {
+        let mut seen: HashMap<(String, String), Vec<f64>> = HashMap::new();
+        for arrival in arrivals {
+            let price: Price<'_> = serde_json::from_slice(&arrival.value).expect("a message");
+            let at = arrival.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3;
+            seen.entry((price.symbol.to_owned(), price.price.get().to_owned())).or_default().push(at);
+        }
+        let requests: HashMap<u64, f64> = self.arrival_of_requests();
+        let mut served: HashMap<(String, String), Vec<u64>> = HashMap::new();
+        for entry in self.running.ledger().delivered() {
+            served
+                .entry((entry.symbol.to_string(), entry.price.to_string()))
+                .or_default()
+                .push(entry.request);
+        }
+        let once =
+            |(key, request): (_, &Vec<u64>)| match (seen.get(key).map(Vec::as_slice), request.as_slice()) {
+                (Some([at]), [request]) => Some(at - requests[request]),
+                _ => None,
+            };
+        served.iter().filter_map(once).collect()
+    }
+
+    /// When each request arrived, in milliseconds since 1970 and finer: the log has a monotonic time for each.
+    fn arrival_of_requests(&self) -> HashMap<u64, f64> {
+        let (now, wall) = (std::time::Instant::now(), std::time::SystemTime::now());
+        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e3;
+        let entries = self.running.requests().entries().into_iter();
+        entries.map(|r| (r.number, wall - now.duration_since(r.arrived).as_secs_f64() * 1e3)).collect()
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Price<'a> {
+    symbol: &'a str,
+    #[serde(borrow)]
+    price: &'a serde_json::value::RawValue,
+}

@@ -1,0 +1,94 @@
+//! Kafka away for 20 s, then the store away for 20 s: nothing is lost, memory stays flat, the pipeline recovers by
+//! itself within 30 s, and everybody can see what is going on.
+
+use std::time::Duration;
+
+use pricepipe_tests::{
+    documents, eventually, exchange::Exchange, oracle, pipelines::TestPipeline, servers::OwnServer, topics,
+    worker::Worker,
+};
+
+const OUTAGE: Duration = Duration::from_secs(20);
+const RECOVERY: Duration = Duration::from_secs(30);
+const SYMBOLS: [(&str, &str); 3] = [("BTCUSDT", "btc"), ("ETHUSDT", "eth"), ("SOLUSDT", "sol")];
+const ASSETS: [&str; 3] = ["btc", "eth", "sol"];
+/// Growth that is no leak: buffers and caches that an outage fills for the first time.
+const FLAT_MIB: f64 = 24.0;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and a MongoDB-compatible server"]
+async fn an_outage_of_kafka_and_one_of_the_store_lose_nothing() {
+    let (kafka_server, store_server) = (OwnServer::kafka(19_592), OwnServer::mongodb(27_617));
+    let (kafka, mongodb) = ("127.0.0.1:19592", "mongodb://127.0.0.1:27617/");
+    let exchange = Exchange::start().await;
+    let pipeline = TestPipeline::new("outage", kafka);
+    pipeline.create_topics(&ASSETS, 3).await;
+    let folder = tempfile::tempdir().unwrap();
+    let symbols: Vec<(String, &str)> =
+        SYMBOLS.iter().map(|(symbol, asset)| ((*symbol).to_owned(), *asset)).collect();
+    let producer_config = pipeline.producer(&exchange.url(), 200, &symbols);
+    let mut producer = Worker::start("pricepipe-producer", &producer_config, &[], folder.path());
+    let variables = [("MONGO_CONNECTION_STRING", mongodb)];
+    let mut consumer =
+        Worker::start("pricepipe-consumer", &pipeline.mongodb_consumer(&ASSETS), &variables, folder.path());
+    eventually("both are ready", RECOVERY, || producer.is_ready() && consumer.is_ready());
+    eventually("prices are stored", RECOVERY, || stored(&consumer) > 30.0);
+    let before = (producer.memory_mib().0, consumer.memory_mib().0);
+
+    kafka_server.stop();
+    eventually("the producer's breaker opens", OUTAGE, || breaker(&producer, "kafka") > 1.5);
+    assert!(!producer.is_ready() && producer.readiness().contains("kafka"), "{}", producer.readiness());
+    let skipped = producer.metric("pricepipe_source_slots_skipped_total", "");
+    std::thread::sleep(OUTAGE);
+    assert!(
+        producer.metric("pricepipe_source_slots_skipped_total", "") > skipped,
+        "slots that pass are counted"
+    );
+    assert!(alive(&producer) && alive(&consumer), "an outage of Kafka is no reason to be restarted");
+    kafka_server.start();
+    let at_return = stored(&consumer);
+    eventually("prices are stored again", RECOVERY, || stored(&consumer) > at_return + 15.0);
+    eventually("both are ready again", RECOVERY, || producer.is_ready() && consumer.is_ready());
+    assert!(breaker(&producer, "kafka") < 0.5);
+
+    store_server.stop();
+    eventually("the consumer's breaker opens", OUTAGE, || breaker(&consumer, "store") > 1.5);
+    assert!(!consumer.is_ready() && consumer.readiness().contains("store"), "{}", consumer.readiness());
+    std::thread::sleep(OUTAGE);
+    assert!(alive(&consumer), "an outage of the store is no reason to be restarted");
+    assert!(producer.is_ready(), "an outage of the store is not the producer's");
+    store_server.start();
+    let at_return = stored(&consumer);
+    eventually("prices are stored again", RECOVERY, || stored(&consumer) > at_return + 15.0);
+    eventually("the consumer is ready again", RECOVERY, || consumer.is_ready());
+    assert!(breaker(&consumer, "store") < 0.5);
+
+    let after = (producer.memory_mib().0, consumer.memory_mib().0);
+    println!("memory before {before:?} MiB, after {after:?} MiB");
+    assert!(
+        after.0 - before.0 < FLAT_MIB && after.1 - before.1 < FLAT_MIB,
+        "before {before:?}, after {after:?}"
+    );
+    assert!(producer.terminate(Duration::from_secs(25)).success(), "{}", producer.log());
+    eventually("lag returns to 0", RECOVERY, || {
+        ASSETS.iter().all(|asset| topics::lag(kafka, &pipeline.group(), &pipeline.topic(asset)) == 0)
+    });
+    assert!(consumer.terminate(Duration::from_secs(25)).success(), "{}", consumer.log());
+    let mut collections = Vec::new();
+    for asset in ASSETS {
+        collections.push(documents::collection(mongodb, &pipeline.name, asset).await);
+    }
+    oracle::assert_same(&exchange.served(), &documents::sequences(&collections).await);
+}
+
+fn stored(consumer: &Worker) -> f64 {
+    consumer.metric("pricepipe_sink_documents_total", "inserted")
+}
+
+fn breaker(worker: &Worker, target: &str) -> f64 {
+    worker.metric("pricepipe_breaker_state", &format!("target=\"{target}\""))
+}
+
+fn alive(worker: &Worker) -> bool {
+    pricepipe_tests::http::get(worker.admin, "/livez").is_some_and(|(status, _)| status == 200)
+}
