@@ -148,7 +148,8 @@ impl Assignment {
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
         let numbered = |topic: usize, partitions: &[Option<Partition>]| {
             let ours = partitions.iter().enumerate().filter(|(_, partition)| partition.is_some());
-            let place = move |(number, _)| Place { topic, partition: i32::try_from(number).unwrap_or(i32::MAX) };
+            let place =
+                move |(number, _)| Place { topic, partition: i32::try_from(number).unwrap_or(i32::MAX) };
             ours.map(place).collect::<Vec<_>>()
         };
         self.topics.iter().enumerate().flat_map(move |(topic, partitions)| numbered(topic, partitions))

@@ -236,9 +236,11 @@ impl Batches {
     }
 
     fn pick(&self, now: Instant) -> Option<usize> {
-        let open = || self.open.iter().enumerate().filter_map(|(index, batch)| Some((index, batch.as_ref()?)));
+        let open =
+            || self.open.iter().enumerate().filter_map(|(index, batch)| Some((index, batch.as_ref()?)));
         let full = open().find(|(_, batch)| self.is_full(batch));
-        let largest = || open().filter(|_| self.overflows()).max_by_key(|(_, batch)| batch.records.bytes.len());
+        let largest =
+            || open().filter(|_| self.overflows()).max_by_key(|(_, batch)| batch.records.bytes.len());
         let oldest = || {
             let old = |batch: &Batch| now.saturating_duration_since(batch.opened) >= self.max_age;
             open().filter(|(_, batch)| old(batch)).min_by_key(|(_, batch)| batch.opened)

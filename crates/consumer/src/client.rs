@@ -1,7 +1,10 @@
 //! The Kafka client: making it, calling it with a deadline, and letting go of it.
 
 use std::{
-    sync::{Arc, mpsc::channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
     thread,
     time::Duration,
 };
@@ -29,19 +32,29 @@ pub(crate) fn open(config: &ClientConfig, context: Context, routes: &Routes) -> 
 }
 
 /// Calls the client from another thread, so that a call that never returns costs a thread and not the intake.
-/// `None` when it did not return in time.
-pub(crate) fn bounded<T: Send + 'static>(
+pub(crate) fn call<T: Send + 'static>(
     client: &Client,
-    timeout: Duration,
     call: impl FnOnce(&Client) -> T + Send + 'static,
-) -> Option<T> {
+) -> Receiver<T> {
     let (sender, receiver) = channel();
     let client = Arc::clone(client);
     let called = thread::Builder::new().name("kafka-call".to_owned()).spawn(move || {
         // Nobody waits any more when it took too long.
         let _ = sender.send(call(&client));
     });
-    called.ok().and_then(|_| receiver.recv_timeout(timeout).ok())
+    if let Err(error) = called {
+        tracing::error!(%error, "no thread for a call to Kafka");
+    }
+    receiver
+}
+
+/// Calls the client and waits. `None` when it did not return in time.
+pub(crate) fn bounded<T: Send + 'static>(
+    client: &Client,
+    timeout: Duration,
+    work: impl FnOnce(&Client) -> T + Send + 'static,
+) -> Option<T> {
+    call(client, work).recv_timeout(timeout).ok()
 }
 
 /// Leaves the group and drops the client: from another thread, since dropping may never return.

@@ -13,7 +13,7 @@ use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError, RDKafkaErrorCode},
     types::RDKafkaRespErr,
 };
 
@@ -36,10 +36,26 @@ pub(crate) struct News {
     pub(crate) rebalances: Vec<Rebalance>,
     /// The latest statistics.
     pub(crate) statistics: Option<Statistics>,
-    /// Partitions whose offsets were not committed.
-    pub(crate) failed_commits: Vec<TopicPartitionList>,
     /// What the client last complained about.
-    pub(crate) trouble: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
+}
+
+/// A complaint of the client.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    /// In its words.
+    pub(crate) text: String,
+    /// True when it only says that nothing works, and not why.
+    vague: bool,
+}
+
+impl Trouble {
+    /// Becomes the complaint to show, unless the one before says more.
+    pub(crate) fn take_over(self, shown: &mut Option<Trouble>) {
+        if !self.vague || shown.as_ref().is_none_or(|shown| shown.vague) {
+            *shown = Some(self);
+        }
+    }
 }
 
 /// A change that the client waits for us to confirm.
@@ -115,9 +131,10 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let trouble = self.describe(&error, reason);
-        self.events.kafka_trouble(&trouble);
-        self.note(|news| news.trouble = Some(trouble));
+        let (code, text) = (error.rdkafka_error_code(), self.describe(&error, reason));
+        self.events.kafka_trouble(&format!("{code:?}"), &text);
+        let vague = code == Some(RDKafkaErrorCode::AllBrokersDown);
+        self.note(|news| Trouble { text, vague }.take_over(&mut news.trouble));
     }
 }
 
@@ -140,16 +157,6 @@ impl ConsumerContext for Context {
             let rebalance = if assign { Rebalance::Assign } else { Rebalance::Revoke };
             news.rebalances.push(rebalance(partitions));
         });
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        if let Err(error) = result
-            // Nothing to commit is no failure.
-            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
-        {
-            self.events.commit_failed(&error.to_string());
-            self.note(|news| news.failed_commits.push(offsets.clone()));
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writes messages that cannot be stored to the dead-letter topic, with their origin and the reason.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -84,7 +85,8 @@ impl DeadLetters {
         guard: Arc<Guard>,
         events: Arc<Events>,
     ) -> Self {
-        let mut config = kafka::producer(connection, credentials, &format!("pricepipe-{pipeline}-dead-letter"));
+        let mut config =
+            kafka::producer(connection, credentials, &format!("pricepipe-{pipeline}-dead-letter"));
         // Unlike prices, letters can be given again by us, who then know that they were not taken.
         config.set("message.timeout.ms", "10000").set("statistics.interval.ms", "0");
         DeadLetters { topic, pipeline, config, producer: OnceLock::new(), guard, events }
@@ -113,10 +115,9 @@ impl DeadLetters {
     /// One try. What was written is taken off `waiting`; what was too large is cut for the next try.
     async fn try_write(&self, waiting: &mut Vec<(&DeadLetter<'_>, usize)>) -> Result<(), DeadLetterError> {
         let producer = self.producer()?;
-        let sent: Vec<_> =
-            waiting.iter().map(|(letter, most)| self.send(producer, letter, *most)).collect();
+        let sent: Vec<_> = waiting.iter().map(|(letter, most)| self.send(producer, letter, *most)).collect();
         let mut failure = None;
-        let mut kept = Vec::new();
+        let (mut kept, mut counts) = (Vec::new(), BTreeMap::new());
         for ((letter, most), sent) in waiting.drain(..).zip(sent) {
             let slow = |waited| self.events.dead_letter_failed(self.topic.as_str(), &no_answer(waited));
             let delivered = match sent {
@@ -124,7 +125,7 @@ impl DeadLetters {
                 Err(error) => Err(DeadLetterError::Refused(error)),
             };
             match delivered {
-                Ok(()) => self.events.dead_lettered(letter.reason, 1),
+                Ok(()) => *counts.entry(letter.reason).or_insert(0) += 1,
                 Err(error) => {
                     kept.push((letter, if error.is_too_large() { most / 4 } else { most }));
                     failure = Some(error);
@@ -132,6 +133,7 @@ impl DeadLetters {
             }
         }
         *waiting = kept;
+        counts.into_iter().for_each(|(reason, count)| self.events.dead_lettered(reason, count));
         failure.map_or(Ok(()), Err)
     }
 

@@ -1,6 +1,7 @@
 //! What happens in the consumer, told in one place: log line, metric and readiness together.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,10 +16,11 @@ use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
 
 use crate::run::Summary;
 
-const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
+const BATCH_BUCKETS: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
 const WRITE_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 const AGE_BUCKETS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// The same trouble with Kafka is told again after this long.
+/// Trouble of one kind with Kafka is told again after this long.
 const REPEAT: Duration = Duration::from_secs(30);
 
 /// The reason of a dead letter that the store refused.
@@ -37,7 +39,7 @@ pub(crate) struct Events {
     dead_letters: IntCounterVec,
     price_age: Histogram,
     totals: Totals,
-    last_trouble: Mutex<Option<(String, Instant)>>,
+    told: Mutex<BTreeMap<String, Instant>>,
 }
 
 #[derive(Default)]
@@ -66,7 +68,11 @@ impl Events {
                 "Messages of a partition that are not stored yet; absent when unknown",
                 &["topic", "partition"],
             ),
-            batch_documents: metrics.histogram("sink_batch_documents", "Documents of one write", BATCH_BUCKETS),
+            batch_documents: metrics.histogram(
+                "sink_batch_documents",
+                "Documents of one write",
+                BATCH_BUCKETS,
+            ),
             write_duration: metrics.histogram(
                 "sink_write_duration_seconds",
                 "Duration of one write to the store",
@@ -88,7 +94,7 @@ impl Events {
                 AGE_BUCKETS,
             ),
             totals: Totals::default(),
-            last_trouble: Mutex::new(None),
+            told: Mutex::default(),
         }
     }
 
@@ -98,7 +104,13 @@ impl Events {
     }
 
     /// A write succeeded.
-    pub(crate) fn written(&self, collection: &str, batch: &[PriceMessage], written: &Written, took: Duration) {
+    pub(crate) fn written(
+        &self,
+        collection: &str,
+        batch: &[PriceMessage],
+        written: &Written,
+        took: Duration,
+    ) {
         self.store.ready();
         self.batch_documents.observe(batch.len() as f64);
         self.write_duration.observe(took.as_secs_f64());
@@ -148,7 +160,11 @@ impl Events {
 
     /// The dead-letter topic cannot be written; the partitions in question wait.
     pub(crate) fn dead_letter_failed(&self, topic: &str, problem: &str) {
-        tracing::error!(topic, problem, "cannot write dead letters; their partitions wait, nothing is skipped");
+        tracing::error!(
+            topic,
+            problem,
+            "cannot write dead letters; their partitions wait, nothing is skipped"
+        );
         self.dead_letter.not_ready(format!("{topic}: {problem}"));
     }
 
@@ -173,12 +189,11 @@ impl Events {
         self.kafka.not_ready(reason);
     }
 
-    /// Kafka reported trouble. The same trouble is told once in a while.
-    pub(crate) fn kafka_trouble(&self, problem: &str) {
-        let mut last = self.last_trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = last.as_ref().is_some_and(|(text, at)| text == problem && at.elapsed() < REPEAT);
-        if !told {
-            *last = Some((problem.to_owned(), Instant::now()));
+    /// Kafka reported trouble. Trouble of one kind is told once in a while.
+    pub(crate) fn kafka_trouble(&self, kind: &str, problem: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(kind).is_none_or(|at| at.elapsed() >= REPEAT) {
+            told.insert(kind.to_owned(), Instant::now());
             tracing::warn!(problem, "Kafka");
         }
     }

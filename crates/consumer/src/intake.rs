@@ -11,18 +11,14 @@ use std::{
 
 use pricepipe_core::config::BatchConfig;
 use pricepipe_service::health::Heartbeat;
-use rdkafka::{
-    Message,
-    consumer::{CommitMode, Consumer},
-    error::KafkaError,
-    message::BorrowedMessage,
-};
+use rdkafka::{Message, consumer::Consumer, error::KafkaError, message::BorrowedMessage};
 
 use crate::{
     assignment::{Assignment, Place},
     batch::{Batch, Batches, Record},
-    client::{self, Client},
-    context::News,
+    client::Client,
+    commit::Commits,
+    context::{News, Trouble},
     events::Events,
     progress::Ends,
     routes::Routes,
@@ -40,8 +36,6 @@ const RETRY_HAND_OVER: Duration = Duration::from_millis(5);
 const WAIT_BEFORE_PAUSE: Duration = Duration::from_millis(500);
 /// Offsets are committed about this often.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// How long a synchronous commit may take.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long what is under way may take when partitions are revoked: half a session.
 pub(crate) const REVOKE_DRAIN: Duration = Duration::from_secs(20);
 
@@ -62,9 +56,10 @@ pub(crate) struct Intake {
     pub(crate) sink: Arc<Sink>,
     pub(crate) watchdog: Watchdog,
     /// What the client last complained about.
-    pub(crate) trouble: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
     pub(crate) paused: bool,
     pub(crate) ends: Ends,
+    pub(crate) commits: Commits,
     batches: Batches,
     writers: Writers,
     stop: Stop,
@@ -103,6 +98,7 @@ impl Intake {
             trouble: None,
             paused: false,
             ends: Ends::default(),
+            commits: Commits::default(),
             writers,
             stop,
             promise,
@@ -156,7 +152,7 @@ impl Intake {
         self.now = Instant::now();
         self.watchdog = Watchdog::new(self.now);
         (self.paused, self.pressing, self.gave_up, self.trouble) = (false, false, false, None);
-        self.ends = Ends::default();
+        (self.ends, self.commits) = (Ends::default(), Commits::default());
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>) {
@@ -293,34 +289,6 @@ impl Intake {
         }
     }
 
-    fn commit(&mut self, client: &Client) {
-        let commits = self.assignment.take_commits();
-        if commits.is_empty() {
-            return;
-        }
-        if let Err(error) = client.commit(&client::offsets(&self.routes, &commits), CommitMode::Async) {
-            self.events.commit_failed(&error.to_string());
-            commits.iter().for_each(|(place, _)| self.assignment.commit_failed(*place));
-        }
-    }
-
-    /// Commits and waits for the broker's word, but not for ever.
-    pub(crate) fn commit_now(&mut self, client: &Client) {
-        let commits = self.assignment.take_commits();
-        if commits.is_empty() {
-            return;
-        }
-        let offsets = client::offsets(&self.routes, &commits);
-        let committed = client::bounded(client, COMMIT_TIMEOUT, move |c| c.commit(&offsets, CommitMode::Sync));
-        let problem = match committed {
-            Some(Ok(())) => return,
-            Some(Err(error)) => error.to_string(),
-            None => format!("no answer within {} s", COMMIT_TIMEOUT.as_secs()),
-        };
-        self.events.commit_failed(&problem);
-        commits.iter().for_each(|(place, _)| self.assignment.commit_failed(*place));
-    }
-
     /// Hands everything over, due or not, and waits until `enough` of it is durable. False when it took too long.
     pub(crate) fn drain(&mut self, patience: Duration, enough: impl Fn(&Assignment) -> bool) -> bool {
         let deadline = Instant::now() + patience;
@@ -349,7 +317,9 @@ impl Intake {
         self.events.stopping();
         self.count();
         if !self.drain(patience, Assignment::is_drained) {
-            tracing::warn!("not everything could be stored in time; it was not committed and will be read again");
+            tracing::warn!(
+                "not everything could be stored in time; it was not committed and will be read again"
+            );
         }
         self.sink.abandon.cancel();
         self.commit_now(client);
@@ -372,10 +342,9 @@ impl Intake {
         for rebalance in news.rebalances {
             self.rebalance(client, rebalance);
         }
-        for failed in news.failed_commits {
-            client::places(&self.routes, &failed).for_each(|place| self.assignment.commit_failed(place));
+        if let Some(trouble) = news.trouble {
+            trouble.take_over(&mut self.trouble);
         }
-        self.trouble = news.trouble.or(self.trouble.take());
         if let Some(statistics) = news.statistics {
             self.learn_statistics(&statistics);
         }

@@ -16,6 +16,7 @@
 mod assignment;
 mod batch;
 mod client;
+mod commit;
 mod context;
 mod dead_letter;
 mod error;

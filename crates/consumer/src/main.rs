@@ -5,7 +5,8 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use pricepipe_consumer::{Stop, run};
 use pricepipe_core::{config::ConsumerConfig, environment as variables};
 use pricepipe_service::{
-    Process, admin, environment::lookup, shutdown, telemetry, telemetry::LogFormat, worker, worker::WorkerError,
+    Process, admin, environment::lookup, shutdown, telemetry, telemetry::LogFormat, worker,
+    worker::WorkerError,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,10 @@ fn main() -> ExitCode {
     let code = match worker::config("pricepipe-consumer") {
         Ok(config) => {
             let ended = runtime.block_on(consume(config));
-            ended.map_or_else(|error| failed(error.as_ref(), worker::CONFIG_EXIT.into()), |()| ExitCode::SUCCESS)
+            ended.map_or_else(
+                |error| failed(error.as_ref(), worker::CONFIG_EXIT.into()),
+                |()| ExitCode::SUCCESS,
+            )
         }
         Err(error) => failed(&error, WorkerError::exit_code(&error)),
     };

@@ -110,7 +110,9 @@ mod tests {
 
     fn message(symbol: &str, price: &str, second: u32) -> PriceMessage {
         let time = format!("2026-11-23T06:00:{second:02}Z");
-        let json = format!(r#"{{"symbol":"{symbol}","price":{price},"time":"{time}","received":"{time}","id":"{second}"}}"#);
+        let json = format!(
+            r#"{{"symbol":"{symbol}","price":{price},"time":"{time}","received":"{time}","id":"{second}"}}"#
+        );
         let position = Position { topic_id: None, partition: 0, offset: 0, timestamp: None };
         PriceMessage::decode(Some(json.as_bytes()), position).unwrap()
     }

@@ -64,7 +64,7 @@ impl Intake {
     }
 
     fn tell_readiness(&mut self, statistics: &Statistics) {
-        let trouble = self.trouble.as_deref();
+        let trouble = self.trouble.as_ref().map(|trouble| trouble.text.as_str());
         if statistics.brokers_up == 0 {
             self.events.kafka_not_ready(trouble.unwrap_or("no broker is reached"));
         } else if statistics.join_state == "steady" || self.assignment.places().next().is_some() {
@@ -80,7 +80,7 @@ impl Intake {
     pub(crate) fn commit_starts(&mut self, client: &Client) {
         let new = |place: &Place| !self.ends.started.contains(&(place.topic, place.partition));
         let places: Vec<Place> = self.assignment.places().filter(new).collect();
-        if places.is_empty() || !self.may_ask() {
+        if places.is_empty() || self.commits.is_busy() || !self.may_ask() {
             return;
         }
         let Some(bounds) = self.ask(client, &places) else { return };
@@ -90,12 +90,7 @@ impl Intake {
             bounds.committed.is_none().then_some((bounds.place, taken.unwrap_or(bounds.first)))
         };
         let starts: Vec<(Place, i64)> = bounds.into_iter().filter_map(start).collect();
-        if !starts.is_empty() {
-            let offsets = client::offsets(&self.routes, &starts);
-            if let Err(error) = client.commit(&offsets, rdkafka::consumer::CommitMode::Async) {
-                self.events.commit_failed(&error.to_string());
-            }
-        }
+        self.send_commits(client, starts);
     }
 
     /// True when everything that was in Kafka when it was first asked is stored.
@@ -133,7 +128,8 @@ impl Intake {
             let bounds = |(place, topic): (Place, String)| {
                 let (first, end) = client.fetch_watermarks(&topic, place.partition, QUERY_TIMEOUT).ok()?;
                 let committed = committed.find_partition(&topic, place.partition)?;
-                let committed = if let Offset::Offset(offset) = committed.offset() { Some(offset) } else { None };
+                let committed =
+                    if let Offset::Offset(offset) = committed.offset() { Some(offset) } else { None };
                 Some(Bounds { place, committed, first, end })
             };
             named.into_iter().map(bounds).collect()

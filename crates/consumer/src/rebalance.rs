@@ -27,7 +27,9 @@ impl Intake {
             self.forget_topic_id(place.topic);
         }
         confirm(client, true, partitions);
-        if self.paused && let Err(error) = client.pause(partitions) {
+        if self.paused
+            && let Err(error) = client.pause(partitions)
+        {
             tracing::warn!(%error, "new partitions cannot be paused");
         }
         self.events.rebalanced("assigned", &self.names(&places));
@@ -45,7 +47,9 @@ impl Intake {
                 progress.all(|progress| progress.drained)
             };
             if !self.drain(REVOKE_DRAIN, stored) {
-                tracing::warn!("not everything could be stored before partitions went; another member reads it again");
+                tracing::warn!(
+                    "not everything could be stored before partitions went; another member reads it again"
+                );
             }
             self.commit_now(client);
         }

@@ -220,7 +220,8 @@ impl Clients {
     }
 
     fn open(&self) -> rdkafka::error::KafkaResult<Client> {
-        let context = Context::new(Arc::clone(&self.routes), Arc::clone(&self.events), self.credentials.clone());
+        let context =
+            Context::new(Arc::clone(&self.routes), Arc::clone(&self.events), self.credentials.clone());
         client::open(&self.config, context, &self.routes)
     }
 

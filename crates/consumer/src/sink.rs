@@ -63,7 +63,9 @@ pub(crate) struct TopicIds {
 impl Sink {
     /// Prepares the store, however long it takes.
     pub(crate) async fn prepare(self: Arc<Self>) {
-        let work = async || watched(self.store.prepare(self.routes.collections()), |t| self.events.store_hangs(t)).await;
+        let work = async || {
+            watched(self.store.prepare(self.routes.collections()), |t| self.events.store_hangs(t)).await
+        };
         let failed = |error: &StoreError| self.events.store_failed("prepare", error);
         if self.store_guard.persist(&self.abandon, work, async || self.ping().await, failed).await.is_some() {
             self.events.store_answers();

@@ -7,6 +7,7 @@ use std::{
     ffi::{CStr, CString},
     ptr::{NonNull, null_mut},
     sync::Arc,
+    time::Duration,
 };
 
 use rdkafka::{
@@ -15,9 +16,10 @@ use rdkafka::{
     bindings::*,
     client::DefaultClientContext,
     error::{KafkaError, RDKafkaErrorCode},
+    metadata::MetadataBroker,
 };
 
-const TIMEOUT_MILLIS: i32 = 5_000;
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// What a broker before 2.8 says, which has no topic ids.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
@@ -28,7 +30,7 @@ pub(crate) enum TopicIdError {
     #[error("cannot create a client to ask for topic ids")]
     Client(#[source] KafkaError),
     /// The brokers did not answer.
-    #[error("no answer about the id of topic {0:?} within {TIMEOUT_MILLIS} ms")]
+    #[error("no answer in time about the id of topic {0:?}")]
     NoAnswer(String),
     /// The brokers answered with an error.
     #[error("the brokers do not tell the id of topic {topic:?}: {code}")]
@@ -40,15 +42,21 @@ pub(crate) enum TopicIdError {
     },
 }
 
-/// Asks the brokers for the UUID of a topic. `None`: they are too old to have any. Blocks for up to 5 s.
+/// Asks the brokers for the UUID of a topic. `None`: they are too old to have any. Blocks for up to 11 s.
 ///
 /// The client lives for this one question: it is asked once per topic, and only when there are plain messages.
 pub(crate) fn fetch(config: &ClientConfig, topic: &str) -> Result<Option<Arc<str>>, TopicIdError> {
     let client: AdminClient<DefaultClientContext> = config.create().map_err(TopicIdError::Client)?;
     let no_answer = || TopicIdError::NoAnswer(topic.to_owned());
+    // Any broker can answer, so the one that is known to is asked rather than the controller, the default.
+    let metadata = client.inner().fetch_metadata(Some(topic), TIMEOUT).map_err(|_| no_answer())?;
+    let known = metadata.brokers().iter().map(MetadataBroker::id);
+    let broker =
+        Some(metadata.orig_broker_id()).filter(|id| *id >= 0).or(known.min()).ok_or_else(no_answer)?;
     // SAFETY: the pointer is that of a live client, which outlives every use of it: `client` is dropped at the end
     // of this function, after everything that was made from it.
-    let question = unsafe { Question::new(client.inner().native_ptr(), topic) }.ok_or_else(no_answer)?;
+    let question =
+        unsafe { Question::new(client.inner().native_ptr(), topic, broker) }.ok_or_else(no_answer)?;
     let answer = question.ask().ok_or_else(no_answer)?;
     match answer.topic_id() {
         Ok(id) => Ok(id.filter(|id| **id != *NO_ID)),
@@ -60,6 +68,7 @@ pub(crate) fn fetch(config: &ClientConfig, topic: &str) -> Result<Option<Arc<str
 /// Everything that the question needs, freed in the end.
 struct Question {
     client: *mut rd_kafka_t,
+    broker: i32,
     queue: NonNull<rd_kafka_queue_t>,
     options: NonNull<rd_kafka_AdminOptions_t>,
     topics: NonNull<rd_kafka_TopicCollection_t>,
@@ -69,7 +78,7 @@ impl Question {
     /// # Safety
     ///
     /// `client` must be a live client, and must stay so for as long as the question and its answer live.
-    unsafe fn new(client: *mut rd_kafka_t, topic: &str) -> Option<Question> {
+    unsafe fn new(client: *mut rd_kafka_t, topic: &str, broker: i32) -> Option<Question> {
         let topic = CString::new(topic).ok()?;
         let mut names = [topic.as_ptr()];
         // SAFETY: `names` has one element, a text that ends in NUL; librdkafka copies it.
@@ -81,16 +90,17 @@ impl Question {
         let options = unsafe { rd_kafka_AdminOptions_new(client, api) };
         // Each of the three only fails when memory is out, and librdkafka aborts then.
         let (queue, options, topics) = (NonNull::new(queue)?, NonNull::new(options)?, NonNull::new(topics)?);
-        Some(Question { client, queue, options, topics })
+        Some(Question { client, broker, queue, options, topics })
     }
 
     fn ask(&self) -> Option<Answer> {
         // SAFETY: all four are live. The error text may be left out.
         let event = unsafe {
-            let options = self.options.as_ptr();
-            rd_kafka_AdminOptions_set_request_timeout(options, TIMEOUT_MILLIS, null_mut(), 0);
+            let (options, millis) = (self.options.as_ptr(), TIMEOUT.as_millis() as i32);
+            rd_kafka_AdminOptions_set_broker(options, self.broker, null_mut(), 0);
+            rd_kafka_AdminOptions_set_request_timeout(options, millis, null_mut(), 0);
             rd_kafka_DescribeTopics(self.client, self.topics.as_ptr(), options, self.queue.as_ptr());
-            rd_kafka_queue_poll(self.queue.as_ptr(), TIMEOUT_MILLIS + 1_000)
+            rd_kafka_queue_poll(self.queue.as_ptr(), millis + 1_000)
         };
         NonNull::new(event).map(Answer)
     }

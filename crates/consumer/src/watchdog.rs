@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn a_message_a_pause_or_an_empty_topic_end_the_silence() {
         let start = Instant::now();
-        for (undelivered, paused, message) in [(true, false, true), (true, true, false), (false, false, false)] {
+        for (undelivered, paused, message) in
+            [(true, false, true), (true, true, false), (false, false, false)]
+        {
             let mut watchdog = Watchdog::new(start);
             (1..=29).for_each(|n| watchdog.statistics(second(start, n), true, false));
             if message {

@@ -31,7 +31,8 @@ fn one(limits: BatchConfig) -> (Assignment, Batches) {
 
 fn push(assignment: &mut Assignment, batches: &mut Batches, offset: i64, value: &[u8]) -> bool {
     let tenure = assignment.take(place(0, 0), offset).unwrap().tenure;
-    let record = Record { place: place(0, 0), offset, timestamp: Some(1), key: Some(b"key"), value: Some(value) };
+    let record =
+        Record { place: place(0, 0), offset, timestamp: Some(1), key: Some(b"key"), value: Some(value) };
     batches.push(0, tenure, record, price(offset))
 }
 
@@ -76,7 +77,8 @@ fn many_collections_with_a_little_each_do_not_add_up_without_bound() {
             assignment.assign(place(topic, 0));
         }
         let tenure = assignment.take(place(topic, 0), n).unwrap().tenure;
-        let record = Record { place: place(topic, 0), offset: n, timestamp: None, key: None, value: Some(b"{}") };
+        let record =
+            Record { place: place(topic, 0), offset: n, timestamp: None, key: None, value: Some(b"{}") };
         held += 1;
         if batches.push(topic, tenure, record, Decoded::Unnamed) {
             held -= batches.next(Instant::now()).unwrap().len();
@@ -89,10 +91,16 @@ fn many_collections_with_a_little_each_do_not_add_up_without_bound() {
 fn a_record_is_given_back_as_it_came() {
     let (mut assignment, mut batches) = one(limits(10, 0));
     let tenure = assignment.take(place(0, 0), 7).unwrap().tenure;
-    let whole = Record { place: place(0, 0), offset: 7, timestamp: Some(9), key: Some(b"k"), value: Some(b"vv") };
+    let whole =
+        Record { place: place(0, 0), offset: 7, timestamp: Some(9), key: Some(b"k"), value: Some(b"vv") };
     batches.push(0, tenure, whole, Decoded::Bad(BadMessage::NoSymbol));
     batches.push(0, tenure, Record { key: None, value: None, ..whole }, Decoded::Bad(BadMessage::NoValue));
-    batches.push(0, tenure, Record { key: None, value: Some(b""), ..whole }, Decoded::Bad(BadMessage::NoValue));
+    batches.push(
+        0,
+        tenure,
+        Record { key: None, value: Some(b""), ..whole },
+        Decoded::Bad(BadMessage::NoValue),
+    );
     let batch = batches.any().unwrap();
     let back = |index| {
         let record = batch.record(index);
@@ -157,7 +165,9 @@ impl Model {
         match step {
             Step::Arrive(index) => self.arrive(*index),
             Step::HandOver => self.hand_over(),
-            Step::Finish(pick) if !self.on_the_way.is_empty() => self.finish(pick.index(self.on_the_way.len())),
+            Step::Finish(pick) if !self.on_the_way.is_empty() => {
+                self.finish(pick.index(self.on_the_way.len()))
+            }
             Step::Finish(_) => {}
             Step::Reassign(index) => {
                 self.assignment.forget(PLACES[*index]);
@@ -196,8 +206,10 @@ impl Model {
         let Some(batch) = self.batches.any() else { return };
         assert_eq!(batch.len(), batch.documents.len() + batch.bad.len(), "every message ends in one place");
         let index = |place: Place| PLACES.iter().position(|other| *other == place).unwrap();
-        let messages =
-            (0..batch.len()).map(|n| batch.record(n)).map(|record| (index(record.place), record.offset)).collect();
+        let messages = (0..batch.len())
+            .map(|n| batch.record(n))
+            .map(|record| (index(record.place), record.offset))
+            .collect();
         let seal = |run: &Run| self.assignment.seal(run.tenure, run.last_offset);
         self.on_the_way.push((batch.runs.iter().filter_map(seal).collect(), messages));
     }
