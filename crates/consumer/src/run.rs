@@ -12,7 +12,7 @@ use pricepipe_core::{
 };
 use pricepipe_service::{Process, kafka};
 use pricepipe_store::Store;
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use tokio::{runtime::Handle, sync::oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -211,8 +211,11 @@ struct Clients {
 impl Clients {
     fn new(config: &ConsumerConfig, credentials: Option<KafkaCredentials>, sink: &Sink) -> Self {
         let client_id = format!("pricepipe-{}-consumer", config.pipeline);
+        let mut settings = kafka::consumer(&config.kafka, credentials.as_ref(), &client_id, &config.group);
+        // The binding would ask the `log` crate, which nobody set up, and keep every warning to itself.
+        settings.set_log_level(RDKafkaLogLevel::Warning);
         Clients {
-            config: kafka::consumer(&config.kafka, credentials.as_ref(), &client_id, &config.group),
+            config: settings,
             credentials,
             routes: Arc::clone(&sink.routes),
             events: Arc::clone(&sink.events),

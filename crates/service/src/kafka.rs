@@ -16,8 +16,9 @@ fn client(
         .set("client.id", client_id)
         .set("allow.auto.create.topics", "false")
         .set("socket.keepalive.enable", "true")
-        // Back within seconds after an outage, and at most about one failed login per second while a password is wrong.
-        .set("reconnect.backoff.ms", "500")
+        // Back within seconds after an outage, and soon less than one failed login per second while a password is
+        // wrong. The first wait is short, because half of it also passes between the first two connections.
+        .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "5000");
     if let Some(mechanism) = connection.sasl_mechanism.filter(|_| connection.security_protocol.uses_sasl()) {
         config.set("sasl.mechanism", mechanism.as_str());
@@ -81,6 +82,8 @@ pub fn consumer(
         .set("check.crcs", "true")
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "100")
+        // A topic that was missing, or was created anew, is found within seconds instead of five minutes.
+        .set("topic.metadata.refresh.interval.ms", "10000")
         .set("statistics.interval.ms", "1000");
     config
 }
