@@ -219,6 +219,11 @@ impl Events {
         );
     }
 
+    /// A topic is another one under the same name.
+    pub(crate) fn topic_created_anew(&self, topic: &str) {
+        tracing::error!(topic, "the topic was deleted and created anew; reading it from its beginning");
+    }
+
     /// Offsets were not committed; they will be.
     pub(crate) fn commit_failed(&self, problem: &str) {
         tracing::warn!(problem, "offsets were not committed; what is read twice is stored once");

@@ -24,6 +24,7 @@ use crate::{
     routes::Routes,
     run::{Promise, Stop},
     sink::{Sink, TopicId, decode},
+    topic_watch::TopicWatch,
     watchdog::Watchdog,
     writer::{Report, Writers},
 };
@@ -60,6 +61,7 @@ pub(crate) struct Intake {
     pub(crate) paused: bool,
     pub(crate) ends: Ends,
     pub(crate) commits: Commits,
+    pub(crate) topics: TopicWatch,
     batches: Batches,
     writers: Writers,
     stop: Stop,
@@ -99,6 +101,7 @@ impl Intake {
             paused: false,
             ends: Ends::default(),
             commits: Commits::default(),
+            topics: TopicWatch::default(),
             writers,
             stop,
             promise,
@@ -200,6 +203,7 @@ impl Intake {
             self.heartbeat.beat();
             self.commit(client);
             self.commit_starts(client);
+            self.watch_topics(client);
         }
         let due = self.batches.next_deadline(self.now).unwrap_or(MAX_WAIT);
         self.next_tick = self.now + due.clamp(RETRY_HAND_OVER.min(self.max_age), MAX_WAIT);

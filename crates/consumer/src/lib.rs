@@ -30,6 +30,7 @@ mod run;
 mod sink;
 mod statistics;
 mod topic_id;
+mod topic_watch;
 mod watchdog;
 mod writer;
 

@@ -1,11 +1,13 @@
-//! The UUID of a topic, which names messages that brought no id. Network I/O, and the only unsafe code of pricepipe.
+//! The UUIDs of topics: they name messages that brought no id, and tell when a topic was created anew.
+//! Network I/O, and the only unsafe code of pricepipe.
 //!
 //! librdkafka can describe topics, but rust-rdkafka has no binding for it.
 #![expect(unsafe_code, reason = "rust-rdkafka does not bind rd_kafka_DescribeTopics")]
 
 use std::{
     ffi::{CStr, CString},
-    ptr::{NonNull, null_mut},
+    ptr::{NonNull, null, null_mut},
+    slice,
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +16,7 @@ use rdkafka::{
     ClientConfig,
     admin::AdminClient,
     bindings::*,
-    client::DefaultClientContext,
+    client::{Client, ClientContext, DefaultClientContext},
     error::{KafkaError, RDKafkaErrorCode},
     metadata::MetadataBroker,
 };
@@ -42,27 +44,35 @@ pub(crate) enum TopicIdError {
     },
 }
 
+/// What the brokers say of each topic: its UUID, or `None` when they are too old to have any.
+pub(crate) type Described = Vec<(String, Result<Option<Arc<str>>, RDKafkaErrorCode>)>;
+
 /// Asks the brokers for the UUID of a topic. `None`: they are too old to have any. Blocks for up to 11 s.
 ///
 /// The client lives for this one question: it is asked once per topic, and only when there are plain messages.
 pub(crate) fn fetch(config: &ClientConfig, topic: &str) -> Result<Option<Arc<str>>, TopicIdError> {
     let client: AdminClient<DefaultClientContext> = config.create().map_err(TopicIdError::Client)?;
-    let no_answer = || TopicIdError::NoAnswer(topic.to_owned());
+    let described = describe(client.inner(), &[topic.to_owned()])?.into_iter().next();
+    let (topic, id) = described.ok_or_else(|| TopicIdError::NoAnswer(topic.to_owned()))?;
+    id.map_err(|code| TopicIdError::Refused { topic, code })
+}
+
+/// Asks the brokers for the UUIDs of topics. Blocks for up to 11 s.
+pub(crate) fn describe<C: ClientContext>(
+    client: &Client<C>,
+    topics: &[String],
+) -> Result<Described, TopicIdError> {
+    let Some(first) = topics.first() else { return Ok(Vec::new()) };
+    let no_answer = || TopicIdError::NoAnswer(first.clone());
     // Any broker can answer, so the one that is known to is asked rather than the controller, the default.
-    let metadata = client.inner().fetch_metadata(Some(topic), TIMEOUT).map_err(|_| no_answer())?;
+    let metadata = client.fetch_metadata(Some(first), TIMEOUT).map_err(|_| no_answer())?;
     let known = metadata.brokers().iter().map(MetadataBroker::id);
     let broker =
         Some(metadata.orig_broker_id()).filter(|id| *id >= 0).or(known.min()).ok_or_else(no_answer)?;
-    // SAFETY: the pointer is that of a live client, which outlives every use of it: `client` is dropped at the end
-    // of this function, after everything that was made from it.
-    let question =
-        unsafe { Question::new(client.inner().native_ptr(), topic, broker) }.ok_or_else(no_answer)?;
+    // SAFETY: the client is borrowed for the whole of this function, and what is made from it here ends with it.
+    let question = unsafe { Question::new(client.native_ptr(), topics, broker) }.ok_or_else(no_answer)?;
     let answer = question.ask().ok_or_else(no_answer)?;
-    match answer.topic_id() {
-        Ok(id) => Ok(id.filter(|id| **id != *NO_ID)),
-        Err(RDKafkaErrorCode::NoError | RDKafkaErrorCode::OperationTimedOut) => Err(no_answer()),
-        Err(code) => Err(TopicIdError::Refused { topic: topic.to_owned(), code }),
-    }
+    answer.topics().map_err(|_| no_answer())
 }
 
 /// Everything that the question needs, freed in the end.
@@ -78,10 +88,11 @@ impl Question {
     /// # Safety
     ///
     /// `client` must be a live client, and must stay so for as long as the question and its answer live.
-    unsafe fn new(client: *mut rd_kafka_t, topic: &str, broker: i32) -> Option<Question> {
-        let topic = CString::new(topic).ok()?;
-        let mut names = [topic.as_ptr()];
-        // SAFETY: `names` has one element, a text that ends in NUL; librdkafka copies it.
+    unsafe fn new(client: *mut rd_kafka_t, topics: &[String], broker: i32) -> Option<Question> {
+        let texts: Vec<CString> =
+            topics.iter().map(|topic| CString::new(topic.as_str())).collect::<Result<_, _>>().ok()?;
+        let mut names: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
+        // SAFETY: every name is a text that ends in NUL and is live until after this call; librdkafka copies it.
         let topics = unsafe { rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len()) };
         // SAFETY: `client` is live, by the contract of this function.
         let queue = unsafe { rd_kafka_queue_new(client) };
@@ -121,11 +132,10 @@ impl Drop for Question {
 struct Answer(NonNull<rd_kafka_event_t>);
 
 impl Answer {
-    fn topic_id(&self) -> Result<Option<Arc<str>>, RDKafkaErrorCode> {
+    fn topics(&self) -> Result<Described, RDKafkaErrorCode> {
         let event = self.0.as_ptr();
-        // SAFETY: the event is live for as long as `self`, and so is all that is read from it here; each pointer is
-        // checked before it is used. The text of the UUID belongs to the UUID, and is copied.
-        unsafe {
+        // SAFETY: the event is live for as long as `self`, and the result and its topics live as long as the event.
+        let topics = unsafe {
             let result = rd_kafka_event_DescribeTopics_result(event);
             let failure = rd_kafka_event_error(event);
             if result.is_null() || failure != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -133,16 +143,30 @@ impl Answer {
             }
             let mut count = 0;
             let topics = rd_kafka_DescribeTopics_result_topics(result, &mut count);
-            if topics.is_null() || count == 0 {
-                return Err(RDKafkaErrorCode::NoError);
-            }
-            let failure = rd_kafka_error_code(rd_kafka_TopicDescription_error(*topics));
+            if topics.is_null() { &[] } else { slice::from_raw_parts(topics, count) }
+        };
+        // SAFETY: each is a topic of this answer.
+        Ok(topics.iter().map(|topic| unsafe { Self::topic(*topic) }).collect())
+    }
+
+    /// # Safety
+    ///
+    /// `topic` must be a topic of a live answer.
+    unsafe fn topic(
+        topic: *const rd_kafka_TopicDescription_t,
+    ) -> (String, Result<Option<Arc<str>>, RDKafkaErrorCode>) {
+        // SAFETY: by the contract. The texts end in NUL, live as long as the topic, and are copied; there is a name
+        // always, and what may be absent is checked. No error stands for success.
+        unsafe {
+            let name = CStr::from_ptr(rd_kafka_TopicDescription_name(topic)).to_string_lossy().into_owned();
+            let failure = rd_kafka_error_code(rd_kafka_TopicDescription_error(topic));
             if failure != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Err(failure.into());
+                return (name, Err(failure.into()));
             }
-            let id = rd_kafka_TopicDescription_topic_id(*topics);
-            let text = if id.is_null() { null_mut() } else { rd_kafka_Uuid_base64str(id).cast_mut() };
-            Ok((!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into()))
+            let id = rd_kafka_TopicDescription_topic_id(topic);
+            let text = if id.is_null() { null() } else { rd_kafka_Uuid_base64str(id) };
+            let id = (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy());
+            (name, Ok(id.filter(|id| id != NO_ID).map(Arc::from)))
         }
     }
 }
