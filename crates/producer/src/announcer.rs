@@ -5,6 +5,8 @@ use pricepipe_service::health::Condition;
 /// Follows one readiness condition. `K` says which troubles are alike.
 pub(crate) struct Announcer<K> {
     condition: Condition,
+    /// What stands before the reason in the log; the condition's own name stands before it elsewhere.
+    prefix: &'static str,
     state: State<K>,
 }
 
@@ -15,20 +17,14 @@ enum State<K> {
 }
 
 impl<K: PartialEq> Announcer<K> {
-    pub(crate) fn new(condition: Condition) -> Self {
-        Announcer { condition, state: State::Starting }
+    pub(crate) fn new(condition: Condition, prefix: &'static str) -> Self {
+        Announcer { condition, prefix, state: State::Starting }
     }
 
     /// There is trouble. The condition always has the latest words; the log has a line only for another kind.
     pub(crate) fn trouble(&mut self, kind: K, text: &str) {
-        // From ready to not ready the condition logs by itself.
-        let logged_already = match &self.state {
-            State::Fine => true,
-            State::Starting => false,
-            State::Trouble(before) => *before == kind,
-        };
-        if !logged_already {
-            tracing::warn!("{text}");
+        if !matches!(&self.state, State::Trouble(before) if *before == kind) {
+            tracing::warn!("{}{text}", self.prefix);
         }
         self.condition.not_ready(text);
         self.state = State::Trouble(kind);

@@ -32,14 +32,22 @@ pub(crate) struct Reply {
     pub(crate) received: Timestamp,
 }
 
+/// The weight that everybody behind our address has used in a minute, as an exchange reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedWeight {
+    pub(crate) weight: u64,
+    /// The exchange's own time, which says what minute it speaks of.
+    pub(crate) time: Option<Timestamp>,
+}
+
 /// How an exchange is spoken to.
 pub(crate) struct Dialect {
     /// The cheapest request.
     pub(crate) ping: fn() -> Request,
     /// Its answer.
     pub(crate) read_ping: fn(&Reply) -> Result<(), SourceError>,
-    /// The used weight that an answer tells, and the exchange's own time.
-    pub(crate) used_weight: fn(&HeaderMap) -> Option<(u64, Option<Timestamp>)>,
+    /// The used weight that an answer tells.
+    pub(crate) used_weight: fn(&HeaderMap) -> Option<UsedWeight>,
     /// The weight of a minute that may be used at all.
     pub(crate) weight_limit: u64,
 }
@@ -144,9 +152,16 @@ impl Endpoints {
                 continue;
             }
             let reply = self.send(endpoint, &ping).await;
-            if reply.and_then(|reply| (self.dialect.read_ping)(&reply)).is_ok() {
-                endpoint.lock().rest_until = None;
-                endpoint.guard.probe_succeeded();
+            match reply.and_then(|reply| (self.dialect.read_ping)(&reply)) {
+                Ok(()) => {
+                    self.lock().penalty.lift(Instant::now());
+                    endpoint.lock().rest_until = None;
+                    endpoint.guard.probe_succeeded();
+                }
+                Err(SourceError::Limited(limit, length)) => {
+                    self.lock().penalty.impose(limit, length, Instant::now());
+                }
+                Err(_) => {}
             }
         }
     }
@@ -179,8 +194,8 @@ impl Endpoints {
         self.lock().budget.spent(request.weight, clock::now());
         let reply = http::get(&self.client, &endpoint.base, request, self.timeout).await;
         let mut limits = self.lock();
-        if let Some((used, time)) = reply.as_ref().ok().and_then(|r| (self.dialect.used_weight)(&r.headers)) {
-            limits.budget.reported(used, time, clock::now());
+        if let Some(used) = reply.as_ref().ok().and_then(|r| (self.dialect.used_weight)(&r.headers)) {
+            limits.budget.reported(used.weight, used.time, clock::now());
         }
         self.events.used_weight(limits.budget.used());
         reply

@@ -34,4 +34,4 @@ mod source;
 
 pub use error::ProducerError;
 pub use observations::{Observations, Observed, ObservedSymbol, Summary};
-pub use run::{Options, run};
+pub use run::{Options, Producer, run};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use pricepipe_core::config::ProducerConfig;
-use pricepipe_producer::{Options, Summary};
+use pricepipe_producer::{Options, Producer, Summary};
 use pricepipe_service::{
     Process, admin, environment, shutdown,
     telemetry::{self, LogFormat},
@@ -38,6 +38,8 @@ async fn produce() -> Result<Summary, (String, ExitCode)> {
 
     let process = Process::new("producer");
     let stop = shutdown::on_signal().map_err(|error| (error.to_string(), ExitCode::FAILURE))?;
+    let producer = Producer::new(&config, credentials.as_ref(), &process, Options::default())
+        .map_err(|error| (chain(&error), error.exit_code()))?;
     let address = worker::admin_address().map_err(|error| unusable(error.to_string()))?;
     // The admin server outlives the work: it reports "not ready" while the producer drains.
     let admin_stop = CancellationToken::new();
@@ -45,7 +47,7 @@ async fn produce() -> Result<Summary, (String, ExitCode)> {
         .await
         .map_err(|error| (error.to_string(), ExitCode::FAILURE))?;
     tracing::info!(pipeline = %config.pipeline, %address, "producing");
-    let result = pricepipe_producer::run(config, credentials, &process, stop, Options::default()).await;
+    let result = producer.run(stop).await;
     admin_stop.cancel();
     result.map_err(|error| (chain(&error), error.exit_code()))
 }

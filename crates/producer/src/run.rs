@@ -11,8 +11,11 @@ use pricepipe_core::{
     Exchange, Symbol,
     config::{KafkaCredentials, ProducerConfig, SourceConfig},
 };
-use pricepipe_service::{Process, kafka};
-use tokio::{task::JoinSet, time::sleep};
+use pricepipe_service::{Process, health::Condition, kafka};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -54,11 +57,17 @@ impl Default for Options {
     }
 }
 
-/// Polls the configured sources and produces to Kafka until `stop` is cancelled, then flushes.
-///
-/// # Errors
-/// A configuration that cannot be used, before anything is polled; accepted messages that Kafka did not acknowledge
-/// in time, at the end. An exchange or a Kafka that is away is no error: see the conditions of `process.health`.
+/// Everything that produces, ready to begin.
+pub struct Producer {
+    condition: Condition,
+    sources: Vec<(Poller<Binance>, Arc<Endpoints>)>,
+    sink: Arc<Sink>,
+    options: Options,
+    stop: CancellationToken,
+}
+
+/// Polls the configured sources and produces to Kafka until `stop` is cancelled, then flushes:
+/// [`Producer::new`] and [`Producer::run`].
 pub async fn run(
     config: ProducerConfig,
     credentials: Option<KafkaCredentials>,
@@ -66,38 +75,135 @@ pub async fn run(
     stop: CancellationToken,
     options: Options,
 ) -> Result<Summary, ProducerError> {
-    check(&config)?;
-    let routes = routes(&config);
-    let names = config.sources.iter().map(|source| source.name.clone()).collect();
-    options.observations.begin(routes.iter().map(AsRef::as_ref), names);
-    let events = Arc::new(Events::new(&process.registry, options.observations.clone()));
-    let mut exchanges = Exchanges::new(process);
-    let endpoints = config.sources.iter().map(|source| {
-        let dialect = match source.exchange {
-            Exchange::Binance => &binance::DIALECT,
-        };
-        exchanges.endpoints(source, dialect, &events).map(Arc::new)
-    });
-    let endpoints: Vec<Arc<Endpoints>> = endpoints.collect::<Result<_, _>>()?;
-    let sink = Arc::new(start_sink(&config, credentials.as_ref(), process, &events)?);
+    Producer::new(&config, credentials.as_ref(), process, options)?.run(stop).await
+}
 
-    // Its own token, so that a loop that died stops the others.
-    let stop = stop.child_token();
-    let mut loops = JoinSet::new();
-    for (source, endpoints) in config.sources.iter().zip(endpoints) {
-        loops.spawn(probe_for_ever(endpoints.clone(), stop.clone()));
-        let poller = poller(source, &config, endpoints, &routes, process, &sink, &events, &options, &stop);
-        loops.spawn(poller.run());
+impl Producer {
+    /// Makes the parts and begins to connect to Kafka. Its conditions are registered when this returns, so that a
+    /// process that serves `/readyz` afterwards is never taken for ready too early.
+    ///
+    /// # Errors
+    /// A configuration that cannot be used.
+    pub fn new(
+        config: &ProducerConfig,
+        credentials: Option<&KafkaCredentials>,
+        process: &Process,
+        options: Options,
+    ) -> Result<Self, ProducerError> {
+        check(config)?;
+        let condition = process.health.condition("producer");
+        let routes = routes(config);
+        let names = config.sources.iter().map(|source| source.name.clone()).collect();
+        options.observations.begin(routes.iter().map(AsRef::as_ref), names);
+        let events = Arc::new(Events::new(&process.registry, options.observations.clone()));
+        let mut exchanges = Exchanges::new(process);
+        let mut endpoints = Vec::new();
+        for source in &config.sources {
+            let dialect = match source.exchange {
+                Exchange::Binance => &binance::DIALECT,
+            };
+            endpoints.push(Arc::new(exchanges.endpoints(source, dialect, &events)?));
+        }
+        let sink = Arc::new(start_sink(config, credentials, process, &events)?);
+        // Its own token, so that a loop that died can stop the others.
+        let stop = CancellationToken::new();
+        let shared =
+            Shared { config, process, options: &options, routes: &routes, sink: &sink, events: &events };
+        let poller = |(source, endpoints): (_, Arc<Endpoints>)| {
+            (shared.poller(source, endpoints.clone(), &stop), endpoints)
+        };
+        let sources = config.sources.iter().zip(endpoints).map(poller).collect();
+        Ok(Producer { condition, sources, sink, options, stop })
     }
-    let mut died = None;
-    while let Some(ended) = loops.join_next().await {
-        if let Err(error) = ended {
-            stop.cancel();
-            died = Some(error);
+
+    /// Polls and produces until `stop` is cancelled, then flushes.
+    ///
+    /// # Errors
+    /// Accepted messages that Kafka did not acknowledge in time. An exchange or a Kafka that is away is no error: the
+    /// conditions of the process tell of it.
+    pub async fn run(self, stop: CancellationToken) -> Result<Summary, ProducerError> {
+        let Producer { condition, sources, sink, options, stop: own_stop } = self;
+        let mut loops = JoinSet::new();
+        for (poller, endpoints) in sources {
+            loops.spawn(probe_for_ever(endpoints, own_stop.clone()));
+            loops.spawn(poller.run());
+        }
+        condition.ready();
+        let died = end_of(loops, &stop, &own_stop, &condition).await;
+        finish(sink, &options, died).await
+    }
+}
+
+/// What the loops of all sources share.
+struct Shared<'a> {
+    config: &'a ProducerConfig,
+    process: &'a Process,
+    options: &'a Options,
+    routes: &'a [Arc<Route>],
+    sink: &'a Arc<Sink>,
+    events: &'a Arc<Events>,
+}
+
+impl Shared<'_> {
+    fn poller(
+        &self,
+        source: &SourceConfig,
+        endpoints: Arc<Endpoints>,
+        stop: &CancellationToken,
+    ) -> Poller<Binance> {
+        let own_routes = self.routes.iter().filter(|route| route.exchange == source.exchange);
+        let routes: HashMap<Symbol, Arc<Route>> =
+            own_routes.map(|route| (route.symbol.clone(), route.clone())).collect();
+        let label = |what: &str| match self.config.sources.len() {
+            1 => what.to_owned(),
+            _ => format!("{what} {}", source.name),
+        };
+        let hosts = u32::try_from(source.rest.endpoints.len()).unwrap_or(u32::MAX);
+        let longest_poll = Duration::from_millis(source.rest.timeout_millis).saturating_mul(hosts);
+        let health = &self.process.health;
+        Poller {
+            name: source.name.clone(),
+            exchange: source.exchange,
+            source: Binance::new(endpoints, self.config.symbols.iter().map(|route| route.symbol.clone())),
+            schedule: Schedule::every(Duration::from_millis(source.rest.interval_millis)),
+            routes,
+            sink: self.sink.clone(),
+            events: self.events.clone(),
+            observations: self.options.observations.clone(),
+            announcer: Announcer::new(health.condition(&label("exchange")), ""),
+            heartbeat: health.heartbeat(&label("poll"), ALIVE.max(longest_poll.saturating_mul(2))),
+            hint: self.options.unreachable_hint.clone(),
+            failing: HashMap::new(),
+            stop: stop.clone(),
         }
     }
-    process.health.condition("producer").not_ready("stopping");
-    finish(sink, &options, died).await
+}
+
+/// Waits until every loop has ended. The first one that dies stops the others.
+async fn end_of(
+    mut loops: JoinSet<()>,
+    asked: &CancellationToken,
+    stop: &CancellationToken,
+    condition: &Condition,
+) -> Option<JoinError> {
+    let (mut died, mut stopping) = (None, false);
+    loop {
+        tokio::select! {
+            () = asked.cancelled(), if !stopping => {
+                stopping = true;
+                condition.not_ready("stopping");
+                stop.cancel();
+            }
+            ended = loops.join_next() => match ended {
+                None => return died,
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    stop.cancel();
+                    died = Some(error);
+                }
+            }
+        }
+    }
 }
 
 fn check(config: &ProducerConfig) -> Result<(), ProducerError> {
@@ -147,47 +253,6 @@ fn start_sink(
     })?)
 }
 
-/// The parts of a source's loop. There are many, and each is needed.
-#[allow(clippy::too_many_arguments)]
-fn poller(
-    source: &SourceConfig,
-    config: &ProducerConfig,
-    endpoints: Arc<Endpoints>,
-    routes: &[Arc<Route>],
-    process: &Process,
-    sink: &Arc<Sink>,
-    events: &Arc<Events>,
-    options: &Options,
-    stop: &CancellationToken,
-) -> Poller<Binance> {
-    let routes: HashMap<Symbol, Arc<Route>> = routes
-        .iter()
-        .filter(|route| route.exchange == source.exchange)
-        .map(|route| (route.symbol.clone(), route.clone()))
-        .collect();
-    let label = |what: &str| match config.sources.len() {
-        1 => what.to_owned(),
-        _ => format!("{what} {}", source.name),
-    };
-    let longest_request = Duration::from_millis(source.rest.timeout_millis)
-        * u32::try_from(source.rest.endpoints.len()).unwrap_or(1);
-    Poller {
-        name: source.name.clone(),
-        exchange: source.exchange,
-        source: Binance::new(endpoints, config.symbols.iter().map(|route| route.symbol.clone())),
-        schedule: Schedule::every(Duration::from_millis(source.rest.interval_millis)),
-        routes,
-        sink: sink.clone(),
-        events: events.clone(),
-        observations: options.observations.clone(),
-        announcer: Announcer::new(process.health.condition(&label("exchange"))),
-        heartbeat: process.health.heartbeat(&label("poll"), ALIVE.max(longest_request * 2)),
-        hint: options.unreachable_hint.clone(),
-        failing: HashMap::new(),
-        stop: stop.clone(),
-    }
-}
-
 async fn probe_for_ever(endpoints: Arc<Endpoints>, stop: CancellationToken) {
     let probe = async {
         loop {
@@ -205,7 +270,7 @@ async fn probe_for_ever(endpoints: Arc<Endpoints>, stop: CancellationToken) {
 async fn finish(
     sink: Arc<Sink>,
     options: &Options,
-    died: Option<tokio::task::JoinError>,
+    died: Option<JoinError>,
 ) -> Result<Summary, ProducerError> {
     let undelivered = match Arc::into_inner(sink) {
         Some(sink) => sink.close(options.flush_patience).await,

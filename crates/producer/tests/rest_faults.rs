@@ -1,5 +1,7 @@
 //! An exchange that misbehaves in every way that reliability demands an answer to (X1 to X7, X10), over real HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -68,12 +68,12 @@ impl Shared {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         if is_permanent(code) {
             self.ledger().forget(record.number);
-            self.events.rejected(&record.route, &code.to_string());
+            self.events.rejected(&record.route, &in_words(code));
             return;
         }
         self.events.retried(&record.route);
         if !is_our_own_doing(code) {
-            self.complain(code, &format!("topic {}: {code}", record.route.topic));
+            self.complain(code, &format!("topic {}: {}", record.route.topic, in_words(code)));
             self.signals().came_back = true;
         }
         self.ledger().hold(record);
@@ -95,6 +95,14 @@ impl Shared {
     }
 }
 
+/// What a code means, without its name: `UnknownTopic (Local: Unknown topic)` is `Unknown topic`.
+pub(super) fn in_words(code: RDKafkaErrorCode) -> String {
+    let text = code.to_string();
+    let inner = text.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+    let words = inner.map(|inner| inner.split_once(": ").map_or(inner, |(_, words)| words));
+    words.map_or_else(|| text.clone(), str::to_owned)
+}
+
 /// True when this very message will never be taken, whatever else changes.
 fn is_permanent(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::*;
@@ -107,4 +115,15 @@ fn is_permanent(code: RDKafkaErrorCode) -> bool {
 /// True when it came back because we put an end to its client.
 fn is_our_own_doing(code: RDKafkaErrorCode) -> bool {
     matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_told_in_words() {
+        assert_eq!(in_words(RDKafkaErrorCode::UnknownTopic), "Unknown topic");
+        assert_eq!(in_words(RDKafkaErrorCode::UnknownTopicOrPartition), "Unknown topic or partition");
+    }
 }

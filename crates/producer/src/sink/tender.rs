@@ -17,7 +17,10 @@ use rdkafka::{
     producer::Producer,
 };
 
-use super::{Client, Shared, Undelivered, reports::Reports};
+use super::{
+    Client, Shared, Undelivered,
+    reports::{Reports, in_words},
+};
 use crate::announcer::Announcer;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -61,7 +64,7 @@ impl Tender {
         let tender = Tender {
             shared: shared.clone(),
             config,
-            announcer: Announcer::new(condition),
+            announcer: Announcer::new(condition, "Kafka: "),
             heartbeat,
             first_topic: topics.first().cloned(),
             unseen: topics.into_iter().map(|topic| (topic, None)).collect(),
@@ -97,6 +100,10 @@ impl Tender {
         self.replace_failed_client();
         self.look_for_topics();
         self.send_again();
+        if let Some(client) = self.client() {
+            // A lookup that failed has left the reason among the client's events.
+            client.poll(POLL / 10);
+        }
         self.judge();
     }
 
@@ -240,7 +247,7 @@ fn discard(mut client: Arc<Client>) {
 fn look_up(client: &Client, topic: &str) -> Result<Option<String>, KafkaError> {
     let metadata = client.client().fetch_metadata(Some(topic), METADATA_PATIENCE)?;
     let error = metadata.topics().iter().find(|t| t.name() == topic).and_then(|t| t.error());
-    Ok(error.map(|error| RDKafkaErrorCode::from(error).to_string()))
+    Ok(error.map(|error| in_words(error.into())))
 }
 
 /// Complaints that are of the whole cluster, not of one broker or topic.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use pricepipe_core::{Exchange, Symbol, Timestamp};
+use pricepipe_core::{Exchange, Symbol};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    endpoints::{Reply, Request},
+    endpoints::{Reply, Request, UsedWeight},
     events::Rejection,
     penalty::{self, Limit},
     source::{Poll, Quote, SourceError},
@@ -49,11 +49,11 @@ pub(super) fn prices(symbols: &[Symbol]) -> Request {
     }
 }
 
-/// The weight that everybody behind our address has used in this minute, if the answer tells, and the minute's time.
-pub(super) fn used_weight(headers: &HeaderMap) -> Option<(u64, Option<Timestamp>)> {
+/// The used weight, if the answer tells.
+pub(super) fn used_weight(headers: &HeaderMap) -> Option<UsedWeight> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    let used = text("x-mbx-used-weight-1m").or_else(|| text("x-mbx-used-weight"))?.trim().parse().ok()?;
-    Some((used, text(DATE.as_str()).and_then(penalty::http_date)))
+    let weight = text("x-mbx-used-weight-1m").or_else(|| text("x-mbx-used-weight"))?.trim().parse().ok()?;
+    Some(UsedWeight { weight, time: text(DATE.as_str()).and_then(penalty::http_date) })
 }
 
 /// Reads the answer to [`ping`].

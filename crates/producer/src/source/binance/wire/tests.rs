@@ -134,10 +134,10 @@ fn the_used_weight_is_read_with_the_exchanges_own_time() {
         (vec![("x-mbx-used-weight", "many")], None),
         (vec![], None),
     ] {
-        assert_eq!(used_weight(&reply(200, "", &headers).headers).map(|(used, _)| used), used);
+        assert_eq!(used_weight(&reply(200, "", &headers).headers).map(|used| used.weight), used);
     }
-    let (_, time) = used_weight(&reply(200, "", &[("x-mbx-used-weight", "1"), date]).headers).unwrap();
-    assert_eq!(time, Some("2026-11-23T06:00:59Z".parse().unwrap()));
+    let used = used_weight(&reply(200, "", &[("x-mbx-used-weight", "1"), date]).headers).unwrap();
+    assert_eq!(used.time, Some("2026-11-23T06:00:59Z".parse().unwrap()));
 }
 
 #[test]
