@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, path::Path, time::UNIX_EPOCH};
 
+use pricepipe_core::Symbol;
 use pricepipe_exchange_sim::{Limits, Playback, Recording, Running, SimConfig, start, synthetic_symbols};
 
 use crate::{oracle::Sequences, topics::Arrival};
@@ -9,8 +10,7 @@ use crate::{oracle::Sequences, topics::Arrival};
 /// A simulated exchange that knows no limits.
 pub struct Exchange {
     running: Running,
-    symbols: Vec<String>,
-    played: Option<pricepipe_core::Symbol>,
+    symbols: Vec<Symbol>,
 }
 
 impl Exchange {
@@ -24,20 +24,29 @@ impl Exchange {
         Exchange::with(SimConfig { symbols: synthetic_symbols(count), ..SimConfig::default() }).await
     }
 
-    /// With recorded trades as the price of one symbol, one trade per request.
-    pub async fn playing_trades(symbol: &str, file: &Path) -> Exchange {
-        let symbol: pricepipe_core::Symbol = symbol.parse().expect("a symbol");
-        let recording = Recording::from_file(file).expect("a recording");
-        let playbacks = vec![Playback::per_request(symbol.clone(), recording)];
-        let exchange = Exchange::with(SimConfig { playbacks, ..SimConfig::default() }).await;
-        Exchange { played: Some(symbol), ..exchange }
+    /// With recorded trades, cut into so many parts, each played as the price of a symbol of its own, a trade per
+    /// request: one request plays a trade of each part, so that the request weight of a real exchange is kept.
+    pub async fn playing_trades(file: &Path, parts: usize) -> Exchange {
+        let text = std::fs::read_to_string(file).expect("a recording");
+        let (header, rows) = text.split_once('\n').expect("a header");
+        let rows: Vec<&str> = rows.lines().collect();
+        let playback = |(n, rows): (usize, &[&str])| {
+            let recording =
+                Recording::from_reader("part", format!("{header}\n{}\n", rows.join("\n")).as_bytes());
+            let symbol = format!("XRP{n}ETH").parse().expect("a symbol");
+            Playback::per_request(symbol, recording.expect("a recording"))
+        };
+        let playbacks: Vec<Playback> =
+            rows.chunks(rows.len().div_ceil(parts)).enumerate().map(playback).collect();
+        let symbols: Vec<Symbol> = playbacks.iter().map(|playback| playback.symbol.clone()).collect();
+        Exchange::with(SimConfig { symbols, playbacks, ..SimConfig::default() }).await
     }
 
     async fn with(config: SimConfig) -> Exchange {
         let limits = Limits { weight_per_minute: u32::MAX, ..Limits::default() };
-        let symbols = config.symbols.iter().map(ToString::to_string).collect();
+        let symbols = config.symbols.clone();
         let running = start(SimConfig { limits, ..config }).await.expect("the simulated exchange starts");
-        Exchange { running, symbols, played: None }
+        Exchange { running, symbols }
     }
 
     /// Its base URL.
@@ -47,12 +56,12 @@ impl Exchange {
 
     /// The symbols that it lists.
     pub fn symbols(&self) -> Vec<String> {
-        self.symbols.clone()
+        self.symbols.iter().map(ToString::to_string).collect()
     }
 
-    /// True when every row of the recording was served.
-    pub fn path_is_played(&self) -> bool {
-        self.played.as_ref().is_some_and(|symbol| self.running.remaining(symbol) == Some(0))
+    /// True when every row of every recording was served.
+    pub fn is_played(&self) -> bool {
+        self.symbols.iter().all(|symbol| self.running.remaining(symbol) == Some(0))
     }
 
     /// The prices that reached the client, by symbol and in order.

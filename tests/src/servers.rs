@@ -21,26 +21,30 @@ pub fn variable(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: this test needs a server, run it with `make test`"))
 }
 
-/// A server of its own for one test that stops it, on a port of its own. Taken down when dropped.
+/// A server of its own for a test that stops it. Taken down when dropped.
 pub struct OwnServer {
     script: PathBuf,
-    environment: Vec<(&'static str, String)>,
+    environment: (&'static str, String),
+    /// How it is reached: `host:port`, or a connection string.
+    pub address: String,
 }
 
 impl OwnServer {
-    /// A Kafka broker on this port (and the next ones).
-    pub fn kafka(port: u16) -> OwnServer {
-        OwnServer::new("kafka", vec![("KAFKA_PORT", port.to_string())])
+    /// A Kafka broker.
+    pub fn kafka() -> OwnServer {
+        let port = own_port("KAFKA_PORT", 19_092);
+        OwnServer::new("kafka", ("KAFKA_PORT", port.to_string()), format!("127.0.0.1:{port}"))
     }
 
-    /// A MongoDB-compatible server on this port (and the next one).
-    pub fn mongodb(port: u16) -> OwnServer {
-        OwnServer::new("mongodb", vec![("MONGO_PORT", port.to_string())])
+    /// A MongoDB-compatible server.
+    pub fn mongodb() -> OwnServer {
+        let port = own_port("MONGO_PORT", 27_117);
+        OwnServer::new("mongodb", ("MONGO_PORT", port.to_string()), format!("mongodb://127.0.0.1:{port}/"))
     }
 
-    fn new(script: &str, environment: Vec<(&'static str, String)>) -> OwnServer {
+    fn new(script: &str, environment: (&'static str, String), address: String) -> OwnServer {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testbed").join(script);
-        let server = OwnServer { script, environment };
+        let server = OwnServer { script, environment, address };
         server.call("down");
         server.call("up");
         server
@@ -58,7 +62,7 @@ impl OwnServer {
 
     fn call(&self, verb: &str) {
         let mut command = Command::new(&self.script);
-        command.arg(verb).envs(self.environment.iter().cloned()).stdin(Stdio::null());
+        command.arg(verb).env(self.environment.0, &self.environment.1).stdin(Stdio::null());
         let output = command.output().expect("the testbed's script runs");
         assert!(
             output.status.success(),
@@ -71,6 +75,11 @@ impl OwnServer {
 
 impl Drop for OwnServer {
     fn drop(&mut self) {
-        let _ = Command::new(&self.script).arg("down").envs(self.environment.iter().cloned()).output();
+        let _ = Command::new(&self.script).arg("down").env(self.environment.0, &self.environment.1).output();
     }
+}
+
+/// Ten above the port of the shared server, which the testbed leaves free for this.
+fn own_port(variable: &str, usual: u16) -> u16 {
+    std::env::var(variable).ok().and_then(|port| port.parse().ok()).unwrap_or(usual) + 10
 }

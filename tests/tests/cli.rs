@@ -109,14 +109,12 @@ fn a_file_that_is_not_there_and_a_command_that_is_not_there_have_their_exit_code
 #[test]
 fn an_exchange_that_cannot_be_reached_is_said_in_one_line_that_names_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(example("quickstart.yaml")).unwrap();
     let address = pricepipe_tests::worker::free_address();
-    let source = format!(
-        "  sources: [{{exchange: binance, rest: {{endpoints: [\"http://{address}\"], intervalSeconds: 1}}}}]\n"
+    let text = format!(
+        "apiVersion: pricepipe.dev/v1alpha1\nkind: PricePipeline\nmetadata: {{name: away}}\nspec:\n  symbols: [{{symbol: BTCUSDT}}]\n  \
+         sources: [{{exchange: binance, rest: {{endpoints: [\"http://{address}\"], intervalSeconds: 1, timeoutSeconds: 1}}}}]\n"
     );
-    let without: String =
-        text.lines().filter(|line| !line.contains("sources:")).map(|line| format!("{line}\n")).collect();
-    std::fs::write(folder.path().join("away.yaml"), without + &source).unwrap();
+    std::fs::write(folder.path().join("away.yaml"), text).unwrap();
     let (code, _, err) =
         run(folder.path(), &["run", "away.yaml", "--stop-after", "6", "--admin-address", "127.0.0.1:0"]);
     let lines: Vec<&str> = err.lines().filter(|line| line.contains("--simulate")).collect();

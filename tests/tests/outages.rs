@@ -18,8 +18,8 @@ const FLAT_MIB: f64 = 24.0;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn an_outage_of_kafka_and_one_of_the_store_lose_nothing() {
-    let (kafka_server, store_server) = (OwnServer::kafka(19_592), OwnServer::mongodb(27_617));
-    let (kafka, mongodb) = ("127.0.0.1:19592", "mongodb://127.0.0.1:27617/");
+    let (kafka_server, store_server) = (OwnServer::kafka(), OwnServer::mongodb());
+    let (kafka, mongodb) = (kafka_server.address.as_str(), store_server.address.as_str());
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("outage", kafka);
     pipeline.create_topics(&ASSETS, 3).await;

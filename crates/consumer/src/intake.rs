@@ -15,7 +15,7 @@ use rdkafka::{Message, consumer::Consumer, error::KafkaError, message::BorrowedM
 
 use crate::{
     assignment::{Assignment, Place},
-    batch::{Batch, Batches, Record},
+    batch::{Batch, Batches, Decoded, Record, Run},
     client::Client,
     commit::Commits,
     context::{News, Trouble},
@@ -31,8 +31,8 @@ use crate::{
 
 /// The longest wait for a message; the least often that the rest is looked after.
 const MAX_WAIT: Duration = Duration::from_millis(100);
-/// How soon to look again while a batch waits for a writer.
-const RETRY_HAND_OVER: Duration = Duration::from_millis(5);
+/// The shortest wait, as when a batch is due and waits for a writer.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 /// How long to wait for a writer before the partitions are paused.
 const WAIT_BEFORE_PAUSE: Duration = Duration::from_millis(500);
 /// Offsets are committed about this often.
@@ -174,7 +174,7 @@ impl Intake {
             value: message.payload(),
         };
         let decoded = decode(record, self.topic_ids[topic].as_ref().and_then(|id| id.as_deref()));
-        if matches!(decoded, crate::batch::Decoded::Unnamed) {
+        if matches!(decoded, Decoded::Unnamed) {
             self.topic_ids[topic] = self.sink.topic_ids.known(topic);
         }
         self.consumed += 1;
@@ -206,7 +206,7 @@ impl Intake {
             self.watch_topics(client);
         }
         let due = self.batches.next_deadline(self.now).unwrap_or(MAX_WAIT);
-        self.next_tick = self.now + due.clamp(RETRY_HAND_OVER.min(self.max_age), MAX_WAIT);
+        self.next_tick = self.now + due.clamp(MIN_WAIT, MAX_WAIT);
         self.end(client)
     }
 
@@ -250,7 +250,7 @@ impl Intake {
     }
 
     fn submit(&mut self, batch: Batch) {
-        let seal = |run: &crate::batch::Run| self.assignment.seal(run.tenure, run.last_offset);
+        let seal = |run: &Run| self.assignment.seal(run.tenure, run.last_offset);
         let sealed: Vec<_> = batch.runs.iter().filter_map(seal).collect();
         if self.promise != Promise::Kept {
             sealed.iter().for_each(|sealed| self.assignment.done(*sealed));
@@ -280,7 +280,6 @@ impl Intake {
             Ok(()) => self.paused = true,
             Err(error) => tracing::warn!(%error, "partitions cannot be paused; trying again"),
         }
-        tracing::debug!("the store is slower than Kafka: partitions are paused");
     }
 
     fn resume(&mut self, client: &Client) {

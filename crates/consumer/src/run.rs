@@ -214,6 +214,7 @@ impl Clients {
         let mut settings = kafka::consumer(&config.kafka, credentials.as_ref(), &client_id, &config.group);
         // The binding would ask the `log` crate, which nobody set up, and keep every warning to itself.
         settings.set_log_level(RDKafkaLogLevel::Warning);
+        settings.set("session.timeout.ms", config.session_timeout_millis.to_string());
         Clients {
             config: settings,
             credentials,

@@ -1,4 +1,5 @@
 //! The consumer against librdkafka's mock cluster: the real protocol, in process, no server.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

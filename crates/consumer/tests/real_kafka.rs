@@ -1,4 +1,5 @@
 //! The consumer against a real broker.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

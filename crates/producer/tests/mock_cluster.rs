@@ -229,8 +229,13 @@ async fn p9_what_could_not_be_delivered_before_the_deadline_is_counted_and_named
 async fn a_request_that_is_under_way_at_the_end_is_still_answered_and_delivered() {
     let pipeline = pipeline().await;
     pipeline.exchange.faults().add(Rule::until_cleared(Fault::Delay { millis: 300 }));
-    let asked = || pipeline.exchange.requests().entries().last().is_some_and(|r| r.status.is_none());
+    let last_request = |exchange: &Running| exchange.requests().entries().last().cloned().unwrap();
+    let asked = || last_request(&pipeline.exchange).status.is_none();
     tokio::time::sleep(Duration::from_millis(400)).await;
     eventually("a request is under way", 5 * SECOND, asked).await;
+    let (requests, ledger) = (pipeline.exchange.requests(), pipeline.exchange.ledger());
     pipeline.finish().await;
+    let (last, served) = (requests.entries().last().cloned().unwrap(), ledger.delivered());
+    assert_eq!(last.status, Some(200), "the last request was given up");
+    assert_eq!(served.last().unwrap().request, last.number, "its answer is among what was delivered");
 }

@@ -76,7 +76,6 @@ pub fn consumer(
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("session.timeout.ms", "15000")
         .set("heartbeat.interval.ms", "3000")
         .set("max.poll.interval.ms", "300000")
         .set("check.crcs", "true")

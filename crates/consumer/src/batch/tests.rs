@@ -142,11 +142,14 @@ const PLACES: [Place; 4] = [
     Place { topic: 2, partition: 0 },
 ];
 
+/// A batch that was handed over: its spans, and its messages as place and offset.
+type OnTheWay = (Vec<Sealed>, BTreeSet<(usize, i64)>);
+
 /// The consumer's bookkeeping, and beside it the plain truth.
 struct Model {
     assignment: Assignment,
     batches: Batches,
-    on_the_way: Vec<(Vec<Sealed>, BTreeSet<(usize, i64)>)>,
+    on_the_way: Vec<OnTheWay>,
     durable: BTreeSet<(usize, i64)>,
     next: [i64; PLACES.len()],
     committed: [i64; PLACES.len()],
@@ -227,8 +230,8 @@ proptest! {
         let mut model = Model::new();
         for step in &steps {
             model.step(step);
-            for index in 0..PLACES.len() {
-                prop_assert!(model.committed[index] <= model.lowest_missing(index), "{step:?} {:?}", PLACES[index]);
+            for (index, committed) in model.committed.iter().enumerate() {
+                prop_assert!(*committed <= model.lowest_missing(index), "{step:?} {index}");
             }
         }
         while model.batches.next_deadline(Instant::now()).is_some() || !model.on_the_way.is_empty() {
@@ -237,8 +240,6 @@ proptest! {
         }
         model.commit();
         prop_assert!(model.assignment.is_drained());
-        for index in 0..PLACES.len() {
-            prop_assert_eq!(model.committed[index], model.next[index]);
-        }
+        prop_assert_eq!(model.committed, model.next);
     }
 }
