@@ -79,7 +79,7 @@ async fn twelve_kinds_of_poison_become_dead_letters_and_the_lag_returns_to_zero(
 
 /// A record without a value.
 fn tombstone(kafka: &str, topic: &str) {
-    let producer: BaseProducer = topics::client(kafka).create().unwrap();
-    producer.send(BaseRecord::<str, [u8]>::to(topic).key("gone")).unwrap();
-    producer.flush(Duration::from_secs(10)).unwrap();
+    let producer: BaseProducer = topics::client(kafka).create().expect("a producer");
+    producer.send(BaseRecord::<str, [u8]>::to(topic).key("gone")).expect("room in the queue");
+    producer.flush(Duration::from_secs(10)).expect("Kafka answers");
 }
