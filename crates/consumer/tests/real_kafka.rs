@@ -134,3 +134,22 @@ fn a_backlog_is_drained_with_a_slow_start_of_the_store() {
     delete(&runtime, &topic);
     assert_eq!((summary.stored, summary.duplicates), (60_000, 0));
 }
+
+#[test]
+#[ignore = "needs Kafka"]
+fn a_client_is_replaced_after_a_fault_in_the_program_and_what_it_held_is_read_again() {
+    let (servers, runtime, store, topic) =
+        (servers(), runtime(), Arc::new(MemoryStore::default()), unique("panic"));
+    create(&runtime, &topic, 2);
+    (0..2)
+        .for_each(|p| produce(&servers, &topic, p, prices(&topic, p as usize * 500..(p as usize + 1) * 500)));
+    store.panics.store(true, SeqCst);
+    let consumer = Running::start(&runtime, config(&servers, &[&topic]), store.clone());
+    eventually("everything is stored", || store.count() == 1_000);
+    eventually("ready again", || consumer.unmet().is_empty());
+    consumer.drain(&runtime);
+    let offset = |partition| committed(&servers, &format!("pricepipe.test.{topic}"), &topic, partition);
+    let offsets = [offset(0), offset(1)];
+    delete(&runtime, &topic);
+    assert_eq!(offsets, [Some(500); 2]);
+}

@@ -29,6 +29,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct MemoryStore {
     pub(crate) documents: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     pub(crate) failing: AtomicBool,
+    /// The next write panics.
+    pub(crate) panics: AtomicBool,
     pub(crate) largest: AtomicUsize,
     hanging: watch::Sender<bool>,
 }
@@ -38,6 +40,7 @@ impl Default for MemoryStore {
         MemoryStore {
             documents: Mutex::default(),
             failing: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             largest: AtomicUsize::new(0),
             hanging: watch::Sender::new(false),
         }
@@ -83,6 +86,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(async move {
             self.answer().await?;
+            assert!(!self.panics.swap(false, SeqCst), "the test says so");
             self.largest.fetch_max(batch.len(), SeqCst);
             let mut written = Written::default();
             let mut documents = self.documents.lock().unwrap();
