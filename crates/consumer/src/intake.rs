@@ -37,7 +37,8 @@ const MIN_WAIT: Duration = Duration::from_millis(1);
 const WAIT_BEFORE_PAUSE: Duration = Duration::from_millis(500);
 /// Offsets are committed about this often.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// How long what is under way may take when partitions are revoked: half a session.
+/// How long what is under way may take when partitions are revoked. Heartbeats go on meanwhile, and the group waits
+/// for up to `max.poll.interval.ms`.
 pub(crate) const REVOKE_DRAIN: Duration = Duration::from_secs(20);
 
 /// Why an intake ended.

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pricepipe_core::config::ConsumerConfig;
 use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
 use support::*;
 
@@ -224,12 +225,12 @@ fn a_dead_letter_topic_that_cannot_be_written_holds_its_partition() {
 
 /// The mock cluster refuses commits for as long as a rebalance takes, which a real broker does only for a moment.
 #[test]
-#[ignore = "takes up to two minutes: the mock cluster waits a session for each change of members"]
 fn a_second_member_takes_partitions_over_without_loss_or_repetition() {
-    const LONG: Duration = Duration::from_secs(150);
     let cluster = cluster(&[("btc", 4)]);
     let (servers, runtime, store) =
         (cluster.bootstrap_servers(), runtime(), Arc::new(MemoryStore::default()));
+    // The mock cluster takes about a session for each change of members.
+    let config = || ConsumerConfig { session_timeout_millis: 4_000, ..config(&servers, &["btc"]) };
     let enough = Arc::new(AtomicBool::new(false));
     let flow = std::thread::spawn({
         let (servers, enough) = (servers.clone(), Arc::clone(&enough));
@@ -244,15 +245,15 @@ fn a_second_member_takes_partitions_over_without_loss_or_repetition() {
             rounds * 20
         }
     });
-    let first = Running::start(&runtime, config(&servers, &["btc"]), store.clone());
+    let first = Running::start(&runtime, config(), store.clone());
     eventually("the first member works", || store.count() > 100);
-    let second = Running::start(&runtime, config(&servers, &["btc"]), store.clone());
-    within(LONG, "the second member works", || !second.observations.snapshot().symbols.is_empty());
+    let second = Running::start(&runtime, config(), store.clone());
+    eventually("the second member works", || !second.observations.snapshot().symbols.is_empty());
     enough.store(true, SeqCst);
     let produced = flow.join().unwrap();
-    within(LONG, "everything is stored", || store.count() == produced);
+    eventually("everything is stored", || store.count() == produced);
     let offset = |partition| committed(&servers, "pricepipe.test.btc", "btc", partition).unwrap_or(0);
-    within(LONG, "everything is committed", || (0..4).map(offset).sum::<i64>() == produced as i64);
+    eventually("everything is committed", || (0..4).map(offset).sum::<i64>() == produced as i64);
     let (second, first) = (second.end(&runtime), first.end(&runtime));
     assert_eq!(first.stored + second.stored, produced as u64);
     assert_eq!(first.duplicates + second.duplicates, 0, "{first:?} {second:?}");
