@@ -94,12 +94,12 @@ fn prebuilt() -> Vec<RawDocumentBuf> {
     let date = |millis| Bson::DateTime(DateTime::from_millis(millis));
     let document = |n| {
         let m = messages::message(n);
-        let price: mongodb::bson::Decimal128 = m.price.to_string().parse().unwrap();
+        let price: mongodb::bson::Decimal128 = m.price.to_string().parse().expect("bench");
         let document = doc! {
             "_id": m.id, "symbol": m.symbol, "price": price, "exchange": &*m.exchange, "kind": m.kind.as_str(),
             "time": date(m.time.as_millis()), "received": date(m.received.as_millis()),
         };
-        RawDocumentBuf::try_from(&document).unwrap()
+        RawDocumentBuf::try_from(&document).expect("bench")
     };
     (0..MESSAGES).map(document).collect()
 }
@@ -107,11 +107,11 @@ fn prebuilt() -> Vec<RawDocumentBuf> {
 /// Unordered `insert_many` of 1,000 over 4 connections: documents per second.
 async fn raw_loop(mongodb: &str, name: &str, prebuilt: &[RawDocumentBuf]) -> f64 {
     let database = format!("{name}-raw");
-    let client = Client::with_uri_str(mongodb).await.unwrap();
+    let client = Client::with_uri_str(mongodb).await.expect("bench");
     let collection: Collection<RawDocumentBuf> = client.database(&database).collection("btc");
     // The same index as the consumer makes: it is part of the work.
     let index = mongodb::IndexModel::builder().keys(doc! {"symbol": 1, "time": -1}).build();
-    collection.create_index(index).await.unwrap();
+    collection.create_index(index).await.expect("bench");
     let start = Instant::now();
     let loops = prebuilt.chunks(prebuilt.len() / 4).map(|share| {
         let (collection, share) = (collection.clone(), share.to_vec());
@@ -122,12 +122,12 @@ async fn raw_loop(mongodb: &str, name: &str, prebuilt: &[RawDocumentBuf]) -> f64
                     .ordered(false)
                     .write_concern(WriteConcern::majority())
                     .await
-                    .unwrap();
+                    .expect("bench");
             }
         })
     });
     for one in loops.collect::<Vec<_>>() {
-        one.await.unwrap();
+        one.await.expect("bench");
     }
     let rate = prebuilt.len() as f64 / start.elapsed().as_secs_f64();
     documents::drop(mongodb, &database).await;
@@ -135,7 +135,7 @@ async fn raw_loop(mongodb: &str, name: &str, prebuilt: &[RawDocumentBuf]) -> f64
 }
 
 async fn drain(pipeline: &TestPipeline, mongodb: &str, round: usize) -> Drain {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("bench");
     let mut config = pipeline.mongodb_consumer(&["btc"]);
     config["group"] = format!("{}.{round}", pipeline.group()).into();
     let start = Instant::now();
@@ -170,7 +170,7 @@ async fn bench_2_exchange_to_kafka() {
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("latency", &kafka);
     pipeline.create_topics(&["btc", "eth", "sol"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("bench");
     let symbols =
         [("BTCUSDT", "btc"), ("ETHUSDT", "eth"), ("SOLUSDT", "sol")].map(|(s, a)| (s.to_owned(), a));
     let topics = symbols.iter().map(|(_, asset)| pipeline.topic(asset)).collect();
@@ -216,7 +216,7 @@ async fn share_stored_within(symbols: usize, max_millis: u32, bar: &str) -> f64 
     let exchange = Exchange::with_symbols(symbols).await;
     let pipeline = TestPipeline::new("age", &kafka);
     pipeline.create_topics(&["all"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("bench");
     let mut config = pipeline.mongodb_consumer(&["all"]);
     config["batch"] = serde_json::json!({"maxDocuments": 1000, "maxMillis": max_millis});
     let consumer =
@@ -263,7 +263,7 @@ async fn bench_4_idle() {
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("idle", &kafka);
     pipeline.create_topics(&["btc", "eth", "sol"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("bench");
     let symbols =
         [("BTCUSDT", "btc"), ("ETHUSDT", "eth"), ("SOLUSDT", "sol")].map(|(s, a)| (s.to_owned(), a));
     let producer = pipeline.producer(&exchange.url(), 3_000, &symbols);

@@ -17,7 +17,7 @@ fn pricepipe(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output: Output = pricepipe(folder, arguments).output().unwrap();
+    let output: Output = pricepipe(folder, arguments).output().expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
