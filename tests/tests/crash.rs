@@ -17,7 +17,7 @@ async fn killed_while_messages_flow(environment: &[(&str, &str)]) -> (u64, usize
     let (kafka, mongodb) = (servers::kafka(), servers::mongodb());
     let pipeline = TestPipeline::new("crash", &kafka);
     pipeline.create_topics(&["btc"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let config = {
         let mut config = pipeline.mongodb_consumer(&["btc"]);
         // Small batches: more moments at which a kill hurts.
@@ -64,7 +64,7 @@ async fn killed_while_messages_flow(environment: &[(&str, &str)]) -> (u64, usize
         consumer.kill();
         println!("killed with {stored} stored");
     }
-    flow.join().unwrap();
+    flow.join().expect("the test can work");
     let last = Worker::start("pricepipe-consumer", &config, &variables, folder.path());
     eventually("lag returns to 0", Duration::from_secs(120), || {
         topics::lag(&kafka, &pipeline.group(), &pipeline.topic("btc")) == 0

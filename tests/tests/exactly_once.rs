@@ -17,7 +17,7 @@ async fn twenty_thousand_prices_arrive_exactly_once() {
     let symbols: Vec<(String, &str)> = exchange.symbols().into_iter().map(|symbol| (symbol, "all")).collect();
     let pipeline = TestPipeline::new("once", &kafka);
     pipeline.create_topics(&["all"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let variables = [("MONGO_CONNECTION_STRING", mongodb.as_str())];
     let consumer = pipeline.mongodb_consumer(&["all"]);
     let mut consumer = Worker::start("pricepipe-consumer", &consumer, &variables, folder.path());
@@ -45,7 +45,7 @@ async fn two_producers_on_one_pipeline_store_no_observation_twice() {
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("pair", &kafka);
     pipeline.create_topics(&["btc"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let variables = [("MONGO_CONNECTION_STRING", mongodb.as_str())];
     let consumer = pipeline.mongodb_consumer(&["btc"]);
     let mut consumer = Worker::start("pricepipe-consumer", &consumer, &variables, folder.path());

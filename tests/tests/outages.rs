@@ -23,7 +23,7 @@ async fn an_outage_of_kafka_and_one_of_the_store_lose_nothing() {
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("outage", kafka);
     pipeline.create_topics(&ASSETS, 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let symbols: Vec<(String, &str)> =
         SYMBOLS.iter().map(|(symbol, asset)| ((*symbol).to_owned(), *asset)).collect();
     let producer_config = pipeline.producer(&exchange.url(), 200, &symbols);

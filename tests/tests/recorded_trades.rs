@@ -29,12 +29,12 @@ async fn recorded_trades_are_stored_exactly_once_and_digit_for_digit_in_both_sto
     let exchange = Exchange::playing_trades(&recording, 10).await;
     let pipeline = TestPipeline::new("trades", &kafka);
     pipeline.create_topics(&["xrp"], 3).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let file = folder.path().join("prices.sqlite");
     let variables = [("MONGO_CONNECTION_STRING", mongodb.as_str())];
     let mongodb_consumer = pipeline.mongodb_consumer(&["xrp"]);
     let embedded_consumer = pipeline.embedded_consumer(&["xrp"], &file);
-    let embedded_group = embedded_consumer["group"].as_str().unwrap().to_owned();
+    let embedded_group = embedded_consumer["group"].as_str().expect("the test can work").to_owned();
     let mut consumers = [(&mongodb_consumer, &variables[..]), (&embedded_consumer, &[])]
         .map(|(config, variables)| Worker::start("pricepipe-consumer", config, variables, folder.path()));
     let symbols: Vec<(String, &str)> = exchange.symbols().into_iter().map(|symbol| (symbol, "xrp")).collect();
@@ -59,10 +59,13 @@ async fn recorded_trades_are_stored_exactly_once_and_digit_for_digit_in_both_sto
 
 /// The prices in the embedded store, in order of time.
 fn embedded(file: &Path) -> oracle::Sequences {
-    let store = rusqlite::Connection::open(file).unwrap();
-    let mut query =
-        store.prepare("SELECT symbol, price FROM price WHERE collection = 'xrp' ORDER BY time").unwrap();
-    let rows = query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let store = rusqlite::Connection::open(file).expect("the test can work");
+    let mut query = store
+        .prepare("SELECT symbol, price FROM price WHERE collection = 'xrp' ORDER BY time")
+        .expect("the test can work");
+    let rows = query
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .expect("the test can work");
     let mut stored = oracle::Sequences::new();
     for (symbol, price) in rows.map(Result::unwrap) {
         stored.entry(symbol).or_default().push(price);

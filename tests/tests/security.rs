@@ -38,7 +38,7 @@ async fn prices_flow_with(mechanism: &str) {
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("sasl", &kafka);
     pipeline.create_topics(&["btc"], 1).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let mut environment = variables(&sasl, mechanism, &password, &ca);
     let producer = pipeline.producer(&exchange.url(), 500, &[("BTCUSDT".to_owned(), "btc")]);
     let producer = Worker::start("pricepipe-producer", &producer, &environment, folder.path());
@@ -77,7 +77,7 @@ async fn a_wrong_password_is_said_clearly_and_is_seen_nowhere() {
     let exchange = Exchange::start().await;
     let pipeline = TestPipeline::new("wrong", &kafka);
     pipeline.create_topics(&["btc"], 1).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
         let mut environment = variables(&sasl, mechanism, &canary, &ca);
         let producer = pipeline.producer(&exchange.url(), 500, &[("BTCUSDT".to_owned(), "btc")]);
@@ -99,7 +99,7 @@ async fn a_wrong_password_is_said_clearly_and_is_seen_nowhere() {
             assert!(!worker.is_ready());
             let lines = worker.log().lines().count();
             assert!(lines < 60, "{lines} lines of log for one wrong password:\n{}", worker.log());
-            let metrics = pricepipe_tests::http::get(worker.admin, "/metrics").unwrap().1;
+            let metrics = pricepipe_tests::http::get(worker.admin, "/metrics").expect("the test can work").1;
             for (place, text) in
                 [("log", worker.log()), ("readiness", worker.readiness()), ("metrics", metrics)]
             {

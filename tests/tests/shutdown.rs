@@ -17,7 +17,7 @@ async fn a_producer_that_is_told_to_stop_delivers_what_it_accepted() {
     let symbols: Vec<(String, &str)> = exchange.symbols().into_iter().map(|symbol| (symbol, "all")).collect();
     let pipeline = TestPipeline::new("stop", &kafka);
     pipeline.create_topics(&["all"], 1).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let config = pipeline.producer(&exchange.url(), 20, &symbols);
     let mut producer = Worker::start("pricepipe-producer", &config, &[], folder.path());
     eventually("prices are produced", GRACE, || {
@@ -29,8 +29,10 @@ async fn a_producer_that_is_told_to_stop_delivers_what_it_accepted() {
     let mut records = topics::read(&kafka, &pipeline.topic("all"));
     records.sort_by_key(|record| record.offset);
     for record in records {
-        let value: serde_json::Value = serde_json::from_slice(&record.value.unwrap()).unwrap();
-        let text = String::from_utf8(serde_json::to_vec(&value["symbol"]).unwrap()).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_slice(&record.value.expect("the test can work")).unwrap();
+        let text =
+            String::from_utf8(serde_json::to_vec(&value["symbol"]).expect("the test can work")).unwrap();
         produced.entry(text.trim_matches('"').to_owned()).or_default().push(String::new());
     }
     // The answer under way when the signal came may be given up; what was accepted before it may not.
@@ -47,7 +49,7 @@ async fn a_consumer_that_is_told_to_stop_midway_is_continued_where_it_stopped() 
     let pipeline = TestPipeline::new("midway", &kafka);
     pipeline.create_topics(&["btc"], 3).await;
     topics::produce(&kafka, &pipeline.topic("btc"), messages::records(100_000));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("the test can work");
     let (config, variables) =
         (pipeline.mongodb_consumer(&["btc"]), [("MONGO_CONNECTION_STRING", mongodb.as_str())]);
     let collection = documents::collection(&mongodb, &pipeline.name, "btc").await;
