@@ -8,7 +8,7 @@ mod file;
 mod parts;
 mod run;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -31,11 +31,13 @@ fn execute(command: Command) -> Result<(), Failed> {
     match command {
         Command::Validate(args) => commands::validate::validate(&args),
         Command::Crd => {
-            print!("{}", pricepipe_api::crd_yaml());
+            print(&pricepipe_api::crd_yaml());
             Ok(())
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "pricepipe", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "pricepipe", &mut script);
+            print(&String::from_utf8_lossy(&script));
             Ok(())
         }
         Command::Query(args) => asynchronously(commands::query::query(&args)),
@@ -44,6 +46,11 @@ fn execute(command: Command) -> Result<(), Failed> {
         }
         Command::Run(args) => asynchronously(run::run(&args)),
     }
+}
+
+/// Prints an answer. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn asynchronously(work: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {

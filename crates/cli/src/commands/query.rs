@@ -26,7 +26,8 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
         Question::Count(_) => count(&*store, &pipeline, question).await,
     };
     store.close().await;
-    println!("{}", answer.map_err(|error| Failed::new(Exit::Unreachable, format!("the store: {error}")))?);
+    let answer = answer.map_err(|error| Failed::new(Exit::Unreachable, format!("the store: {error}")))?;
+    crate::print(&format!("{answer}\n"));
     Ok(())
 }
 
