@@ -46,8 +46,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
         parts::kafka(&pipeline, args.embedded_kafka, lookup)?,
         parts::store(&pipeline, &args.store, lookup)?,
     );
-    let mut view =
-        View::open(args.progress, pipeline.symbols.len()).map_err(|e| Failed::because(Exit::Failure, &e))?;
+    let symbols = pipeline.symbols.len();
     let stop = shutdown::on_signal().map_err(|error| Failed::because(Exit::Failure, &error))?;
     if let Some(seconds) = args.stop_after {
         stop_after(Duration::from_secs(seconds), stop.clone());
@@ -57,6 +56,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
     let process = Process::new("pricepipe");
     let admin = serve_admin(&process, args.admin_address).await?;
     plan.introduce(&kafka, &store, exchange.as_ref().map(|exchange| exchange.url()), admin);
+    let mut view = View::open(args.progress, symbols);
     let Some(broker) = plan.connect(kafka, &process, &stop).await? else { return Ok(()) };
     let outcome = plan.work(&process, &stop, &mut view).await;
     view.close();

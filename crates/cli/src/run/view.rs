@@ -33,18 +33,19 @@ pub(super) enum View {
 
 impl View {
     /// Opens the view and starts logging, which on a terminal must not write into the table.
-    pub(super) fn open(progress: Progress, symbols: usize) -> io::Result<Self> {
+    pub(super) fn open(progress: Progress, symbols: usize) -> Self {
         let table = progress == Progress::Table || progress == Progress::Auto && io::stdout().is_terminal();
         let json = progress == Progress::Json;
         let format = LogFormat::from_environment(if json { LogFormat::Json } else { LogFormat::Text });
-        if table {
-            let (lines, logs) = mpsc::channel();
+        // A terminal that does not say where its cursor is gets lines.
+        let (lines, logs) = mpsc::channel();
+        if let Some(table) = table.then(|| LiveTable::open(symbols, logs)).and_then(Result::ok) {
             let writer = LogLines(lines);
             telemetry::start_with(format, LOG_LEVEL, false, BoxMakeWriter::new(move || writer.clone()));
-            return Ok(View::Table(Box::new(LiveTable::open(symbols, logs)?)));
+            return View::Table(Box::new(table));
         }
         telemetry::start(format, LOG_LEVEL);
-        Ok(View::Lines(Lines::new(io::stdout(), json)))
+        View::Lines(Lines::new(io::stdout(), json))
     }
 
     /// Shows one moment.
