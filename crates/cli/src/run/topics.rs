@@ -14,6 +14,8 @@ use rdkafka::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::exit::{Exit, Failed};
+
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a topic is not there.
@@ -58,7 +60,7 @@ pub(super) async fn ensure(
             async || true,
             |error| {
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(servers, error = %chain(error), "cannot create topics; trying again");
+                    tracing::warn!(servers, error = %Failed::because(Exit::Unreachable, error), "cannot create topics; trying again");
                 }
             },
         )
@@ -93,12 +95,4 @@ async fn create(
         }
     }
     Ok(())
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &TopicError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
