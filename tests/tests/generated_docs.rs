@@ -3,7 +3,13 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use pricepipe_core::environment;
+use pricepipe_consumer::Stop;
+use pricepipe_core::{
+    config::{ConsumerConfig, ProducerConfig, StoreConfig},
+    environment,
+};
+use pricepipe_producer::Producer;
+use pricepipe_service::{Process, metrics::Definition};
 
 /// Replaces what lies between `<!-- name: begin -->` and `<!-- name: end -->` when `UPDATE` is set; else asserts it.
 fn hold(file: &str, name: &str, expected: &str) {
@@ -30,42 +36,42 @@ fn the_environment_table_is_up_to_date() {
 
 #[test]
 fn the_worker_configurations_in_the_documentation_can_be_used() {
-    let text =
-        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/workers.md")).unwrap();
-    let blocks: Vec<&str> =
-        text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 2);
-    serde_json::from_str::<pricepipe_core::config::ProducerConfig>(blocks[0]).unwrap();
-    serde_json::from_str::<pricepipe_core::config::ConsumerConfig>(blocks[1]).unwrap();
+    worker_configurations();
 }
 
-/// The files in which metrics are defined.
-const METRICS: [&str; 3] =
-    ["crates/service/src/process.rs", "crates/producer/src/events.rs", "crates/consumer/src/events.rs"];
+fn worker_configurations() -> (ProducerConfig, ConsumerConfig) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/workers.md");
+    let text = fs::read_to_string(path).expect("a file of this repository");
+    let blocks: Vec<&str> =
+        text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [producer, consumer] = blocks[..] else { panic!("docs/workers.md: {} configurations", blocks.len()) };
+    (
+        serde_json::from_str(producer).expect("the producer's configuration"),
+        serde_json::from_str(consumer).expect("the consumer's configuration"),
+    )
+}
 
-#[test]
-fn the_metrics_table_is_up_to_date() {
-    let mut table = String::from("| metric | type | labels |\n|---|---|---|\n");
-    for file in METRICS {
-        let code =
-            fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
-        for definition in code.split("metrics.").skip(1) {
-            let Some((kind, rest)) = definition.split_once('(') else { continue };
-            let kind = match kind {
-                "counter" | "counters" => "counter",
-                "histogram" | "histograms" => "histogram",
-                "gauge" | "gauges" | "float_gauge" | "float_gauges" => "gauge",
-                _ => continue,
-            };
-            let arguments = rest.split(");").next().unwrap_or(rest);
-            let arguments = arguments.split("),\n").next().unwrap_or(arguments);
-            let name = arguments.split('"').nth(1).expect("a metric's name");
-            let labels =
-                arguments.split("&[").nth(1).and_then(|labels| labels.split(']').next()).unwrap_or_default();
-            // A histogram without labels has only its buckets in brackets.
-            let labels = if labels.contains('"') { labels.replace('"', "`") } else { String::new() };
-            writeln!(table, "| `pricepipe_{name}` | {kind} | {labels} |").unwrap();
-        }
+#[tokio::test]
+async fn the_metrics_table_is_up_to_date() {
+    let mut table = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for Definition { name, help, kind, labels } in worker_metrics().await {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        writeln!(table, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
     }
     hold("docs/metrics.md", "metrics", &table);
+}
+
+/// What a producer and a consumer in one process register when they start.
+async fn worker_metrics() -> Vec<Definition> {
+    let process = Process::new("documentation");
+    let (producer, mut consumer) = worker_configurations();
+    Producer::new(&producer, None, &process, Default::default()).expect("a producer is made");
+    let stop = Stop::default();
+    stop.now.cancel();
+    let folder = tempfile::tempdir().expect("a writable folder");
+    consumer.store =
+        StoreConfig::Embedded { path: folder.path().join("prices.sqlite"), retention_seconds: 0 };
+    let store = pricepipe_store::open(&consumer.store, None).expect("a store is opened");
+    pricepipe_consumer::run(consumer, None, store, &process, stop, None).await.expect("a consumer ends");
+    process.registry.definitions()
 }

@@ -49,13 +49,7 @@ pub(crate) struct Failed {
 impl Failed {
     /// With the message of an error and of its sources.
     pub(crate) fn because(exit: Exit, error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
-        Failed { exit, message }
+        Failed { exit, message: pricepipe_service::with_causes(error) }
     }
 
     /// With a message of its own.

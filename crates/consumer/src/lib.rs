@@ -24,18 +24,16 @@ mod events;
 mod intake;
 mod observations;
 mod progress;
+mod promise;
 mod rebalance;
 mod routes;
 mod run;
 mod sink;
 mod statistics;
-mod topic_id;
 mod topic_watch;
 mod watchdog;
 mod writer;
 
 pub use error::ConsumerError;
 pub use observations::{CollectionStored, Observations, Snapshot, SymbolStored};
-#[cfg(feature = "fault-injection")]
-pub use run::run_committing_before_writing;
 pub use run::{Stop, Summary, run};

@@ -5,7 +5,7 @@ use std::{error::Error, process::ExitCode, time::Duration};
 use pricepipe_consumer::{Stop, run};
 use pricepipe_core::{config::ConsumerConfig, environment as variables};
 use pricepipe_service::{
-    Process, admin, environment::lookup, shutdown, telemetry, telemetry::LogFormat, worker,
+    Process, admin, environment::lookup, shutdown, telemetry, telemetry::LogFormat, with_causes, worker,
     worker::WorkerError,
 };
 use tokio_util::sync::CancellationToken;
@@ -53,7 +53,6 @@ async fn consume(mut config: ConsumerConfig) -> Result<(), Box<dyn Error>> {
 }
 
 fn failed(error: &dyn Error, code: ExitCode) -> ExitCode {
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    tracing::error!("{error}{cause}");
+    tracing::error!("{}", with_causes(error));
     code
 }

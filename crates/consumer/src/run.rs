@@ -24,6 +24,7 @@ use crate::{
     events::Events,
     intake::{End, Intake},
     observations::Observations,
+    promise::Promise,
     routes::Routes,
     sink::{Sink, TopicIds},
     writer::Writers,
@@ -61,16 +62,6 @@ pub struct Summary {
     pub dead_letters: u64,
 }
 
-/// Whether offsets are committed only after what they stand for is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Promise {
-    /// Yes.
-    Kept,
-    /// No: to see that the tests notice.
-    #[cfg(feature = "fault-injection")]
-    Broken,
-}
-
 /// Runs until told to stop. Outages of Kafka or the store are waited for, and shown by metrics and readiness.
 ///
 /// # Errors
@@ -84,43 +75,6 @@ pub async fn run(
     stop: Stop,
     observations: Option<Observations>,
 ) -> Result<Summary, ConsumerError> {
-    start((config, credentials), store, process, (stop, promise()), observations).await
-}
-
-/// The same, except that offsets are committed before what they stand for is stored. For tests of the tests.
-#[cfg(feature = "fault-injection")]
-pub async fn run_committing_before_writing(
-    config: ConsumerConfig,
-    credentials: Option<KafkaCredentials>,
-    store: Arc<dyn Store>,
-    process: &Process,
-    stop: Stop,
-    observations: Option<Observations>,
-) -> Result<Summary, ConsumerError> {
-    start((config, credentials), store, process, (stop, Promise::Broken), observations).await
-}
-
-#[cfg(not(feature = "fault-injection"))]
-fn promise() -> Promise {
-    Promise::Kept
-}
-
-/// A test that kills processes asks for a broken promise by the environment.
-#[cfg(feature = "fault-injection")]
-fn promise() -> Promise {
-    match std::env::var("PRICEPIPE_FAULT").as_deref() {
-        Ok("commit-before-write") => Promise::Broken,
-        _ => Promise::Kept,
-    }
-}
-
-async fn start(
-    (config, credentials): (ConsumerConfig, Option<KafkaCredentials>),
-    store: Arc<dyn Store>,
-    process: &Process,
-    (stop, promise): (Stop, Promise),
-    observations: Option<Observations>,
-) -> Result<Summary, ConsumerError> {
     if config.kafka.bootstrap_servers.is_empty() {
         return Err(ConsumerError::NoBroker);
     }
@@ -132,7 +86,9 @@ async fn start(
     let first = clients.open().map_err(ConsumerError::client)?;
     tokio::spawn(Arc::clone(&sink).prepare());
     tokio::spawn(Arc::clone(&sink).watch_store());
-    let writers = Writers::new(Handle::current(), Arc::clone(&sink), config.batch.max_documents as usize);
+    let promise = Promise::from_environment();
+    let writers =
+        Writers::new(Handle::current(), Arc::clone(&sink), config.batch.max_documents as usize, promise);
     let heartbeat = process.health.heartbeat("intake", HEARTBEAT_LIMIT);
     let intake = Intake::new((Arc::clone(&sink), writers), config.batch, (stop.clone(), promise), heartbeat);
     let (sender, ended) = oneshot::channel();

@@ -16,7 +16,7 @@ use pricepipe_core::{
     PriceMessage, Timestamp,
     message::{BadMessage, Position},
 };
-use pricepipe_service::Guard;
+use pricepipe_service::{Guard, kafka::native};
 use pricepipe_store::{Store, StoreError, Written};
 use rdkafka::ClientConfig;
 use tokio_util::sync::CancellationToken;
@@ -27,12 +27,14 @@ use crate::{
     events::{Events, REJECTED_BY_STORE},
     observations::Observations,
     routes::Routes,
-    topic_id,
     writer::watched,
 };
 
 /// An idle store is pinged this often.
 const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the brokers have to tell a topic's UUID.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is known of a topic's UUID.
 pub(crate) type TopicId = Option<Arc<str>>;
@@ -183,8 +185,10 @@ impl TopicIds {
         }
         let ask = async || {
             let (config, name) = (self.config.clone(), sink.routes.topic_name(topic).to_owned());
-            let asked = tokio::task::spawn_blocking(move || topic_id::fetch(&config, &name)).await;
-            asked.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+            let ask = move || native::topic_id(&config, &name, PATIENCE);
+            let asked = tokio::task::spawn_blocking(ask).await.map_err(|error| error.to_string())?;
+            let topic = sink.routes.topic_name(topic);
+            asked.map_err(|error| format!("the id of topic {topic:?} is not known: {error}"))
         };
         let failed = |problem: &String| sink.events.topic_id_failed(problem);
         let id = self.guard.persist(&sink.abandon, ask, async || true, failed).await?;

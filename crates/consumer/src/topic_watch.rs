@@ -12,24 +12,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pricepipe_service::kafka::native::{self, AskError, Described};
 use rdkafka::{Offset, consumer::Consumer};
 
 use crate::{
     assignment::Place,
     client::{self, Client},
     intake::Intake,
-    topic_id::{self, Described, TopicIdError},
 };
 
 /// The brokers are asked this often, with one request.
 const ASK_EVERY: Duration = Duration::from_secs(10);
+/// And have this long to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The UUIDs that our topics had when the brokers were last asked.
 #[derive(Default)]
 pub(crate) struct TopicWatch {
     ids: BTreeMap<usize, Arc<str>>,
     asked: Option<Instant>,
-    answer: Option<Receiver<Result<Described, TopicIdError>>>,
+    answer: Option<Receiver<Result<Described, AskError>>>,
 }
 
 impl Intake {
@@ -39,9 +41,9 @@ impl Intake {
             Some(Err(TryRecvError::Empty)) => return,
             Some(Ok(Ok(described))) => {
                 self.topics.answer = None;
-                described
-                    .into_iter()
-                    .for_each(|(topic, id)| self.learn_topic_id(client, &topic, id.ok().flatten()));
+                described.into_iter().for_each(|(topic, found)| {
+                    self.learn_topic_id(client, &topic, found.ok().and_then(|found| found.id))
+                });
             }
             // It is asked again; whoever cannot be reached is told of elsewhere.
             Some(_) => self.topics.answer = None,
@@ -56,8 +58,9 @@ impl Intake {
             let names: Vec<String> =
                 topics.into_iter().map(|topic| self.routes.topic_name(topic).to_owned()).collect();
             self.topics.asked = Some(Instant::now());
-            self.topics.answer =
-                Some(client::call(client, move |client| topic_id::describe(client.client(), &names)));
+            self.topics.answer = Some(client::call(client, move |client| {
+                native::describe_topics(client.client(), &names, PATIENCE)
+            }));
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use crate::{assignment::Sealed, batch::Batch, sink::Sink};
+use crate::{assignment::Sealed, batch::Batch, promise::Promise, sink::Sink};
 
 /// So many batches may be on their way whatever their size …
 const MAX_BATCHES: usize = 4;
@@ -25,6 +25,7 @@ pub(crate) struct Writers {
     runtime: Handle,
     sink: Arc<Sink>,
     max_messages: usize,
+    promise: Promise,
     batches: usize,
     messages: usize,
     sender: Sender<Report>,
@@ -57,9 +58,9 @@ impl Drop for Reporter {
 
 impl Writers {
     /// Writers that run on `runtime`.
-    pub(crate) fn new(runtime: Handle, sink: Arc<Sink>, max_messages: usize) -> Self {
+    pub(crate) fn new(runtime: Handle, sink: Arc<Sink>, max_messages: usize, promise: Promise) -> Self {
         let (sender, reports) = channel();
-        Writers { runtime, sink, max_messages, batches: 0, messages: 0, sender, reports }
+        Writers { runtime, sink, max_messages, promise, batches: 0, messages: 0, sender, reports }
     }
 
     /// Whether a batch of so many messages may be handed over now.
@@ -80,8 +81,9 @@ impl Writers {
         self.messages += messages;
         let report = Report { sealed, durable: false, messages };
         let mut reporter = Reporter { report: Some(report), sender: self.sender.clone() };
-        let sink = Arc::clone(&self.sink);
+        let (sink, promise) = (Arc::clone(&self.sink), self.promise);
         self.runtime.spawn(async move {
+            promise.hold_write_back().await;
             let durable = sink.settle(batch).await;
             if let Some(report) = &mut reporter.report {
                 report.durable = durable;

@@ -56,7 +56,6 @@ pub(crate) struct Dialect {
 pub(crate) struct Exchanges {
     process: Process,
     limits: BTreeMap<Exchange, Arc<Mutex<Limits>>>,
-    guards: BTreeMap<String, Arc<Guard>>,
 }
 
 #[derive(Default)]
@@ -93,7 +92,7 @@ struct EndpointState {
 
 impl Exchanges {
     pub(crate) fn new(process: &Process) -> Self {
-        Exchanges { process: process.clone(), limits: BTreeMap::new(), guards: BTreeMap::new() }
+        Exchanges { process: process.clone(), limits: BTreeMap::new() }
     }
 
     /// The hosts of a source.
@@ -118,10 +117,9 @@ impl Exchanges {
         })
     }
 
-    fn endpoint(&mut self, base: Url) -> Endpoint {
-        let target = http::host_and_port(&base);
-        let guard = self.guards.entry(target.clone()).or_insert_with(|| self.process.guard(&target));
-        Endpoint { base, guard: guard.clone(), state: Mutex::default() }
+    fn endpoint(&self, base: Url) -> Endpoint {
+        let guard = self.process.guard(&http::host_and_port(&base));
+        Endpoint { base, guard, state: Mutex::default() }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use pricepipe_core::{Exchange, Price, Symbol, Timestamp};
-use pricepipe_service::metrics::Metrics;
-use prometheus::{Histogram, IntCounterVec, IntGauge, Registry};
+use pricepipe_service::metrics::{Metrics, Registry};
+use prometheus::{Histogram, IntCounterVec, IntGauge};
 
 use crate::{observations::Observations, route::Route, source::SourceError};
 

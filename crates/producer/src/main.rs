@@ -7,7 +7,7 @@ use pricepipe_producer::{Options, Producer, Summary};
 use pricepipe_service::{
     Process, admin, environment, shutdown,
     telemetry::{self, LogFormat},
-    worker,
+    with_causes, worker,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -30,30 +30,24 @@ async fn main() -> ExitCode {
 }
 
 async fn produce() -> Result<Summary, (String, ExitCode)> {
-    let mut config: ProducerConfig = worker::config(BINARY).map_err(|e| (e.to_string(), e.exit_code()))?;
+    let mut config: ProducerConfig = worker::config(BINARY).map_err(|e| (with_causes(&e), e.exit_code()))?;
     let unusable = |message: String| (message, ExitCode::from(worker::CONFIG_EXIT));
     let (kafka, credentials) = pricepipe_core::environment::kafka(config.kafka, environment::lookup)
-        .map_err(|error| unusable(error.to_string()))?;
+        .map_err(|error| unusable(with_causes(&error)))?;
     config.kafka = kafka;
 
     let process = Process::new("producer");
-    let stop = shutdown::on_signal().map_err(|error| (error.to_string(), ExitCode::FAILURE))?;
+    let stop = shutdown::on_signal().map_err(|error| (with_causes(&error), ExitCode::FAILURE))?;
     let producer = Producer::new(&config, credentials.as_ref(), &process, Options::default())
-        .map_err(|error| (chain(&error), error.exit_code()))?;
-    let address = worker::admin_address().map_err(|error| unusable(error.to_string()))?;
+        .map_err(|error| (with_causes(&error), error.exit_code()))?;
+    let address = worker::admin_address().map_err(|error| unusable(with_causes(&error)))?;
     // The admin server outlives the work: it reports "not ready" while the producer drains.
     let admin_stop = CancellationToken::new();
     let address = admin::start(&process, address, admin_stop.clone())
         .await
-        .map_err(|error| (error.to_string(), ExitCode::FAILURE))?;
+        .map_err(|error| (with_causes(&error), ExitCode::FAILURE))?;
     tracing::info!(pipeline = %config.pipeline, %address, "producing");
     let result = producer.run(stop).await;
     admin_stop.cancel();
-    result.map_err(|error| (chain(&error), error.exit_code()))
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    result.map_err(|error| (with_causes(&error), error.exit_code()))
 }

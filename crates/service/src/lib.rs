@@ -11,6 +11,7 @@
 //! - **Secrets come from the environment or from mounted files** ([`environment`]), never from arguments.
 
 pub mod admin;
+mod causes;
 pub mod clock;
 pub mod environment;
 mod guard;
@@ -22,6 +23,7 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod worker;
 
+pub use causes::with_causes;
 pub use guard::Guard;
 pub use health::Health;
 pub use process::Process;

@@ -1,11 +1,69 @@
 //! Registering metrics: one prefix, one registry per process.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, core::Collector,
+    IntGaugeVec, Opts,
+    core::Collector,
+    proto::{MetricFamily, MetricType},
 };
 
 const NAMESPACE: &str = "pricepipe";
+
+/// The metrics of one process. Cheap to clone; clones share them.
+#[derive(Clone, Default)]
+pub struct Registry {
+    metrics: prometheus::Registry,
+    definitions: Arc<Mutex<Vec<Definition>>>,
+}
+
+/// What a metric is, whether or not it has a value yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The whole name.
+    pub name: String,
+    /// What it tells.
+    pub help: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// The names of its labels.
+    pub labels: Vec<String>,
+}
+
+impl Registry {
+    /// The metrics that have a value, with their values.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.metrics.gather()
+    }
+
+    /// Every metric that was registered, in that order.
+    pub fn definitions(&self) -> Vec<Definition> {
+        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn register(&self, metric: impl Collector + 'static) -> prometheus::Result<()> {
+        let described = metric.desc().into_iter().zip(metric.collect());
+        let definitions: Vec<_> = described.map(|(desc, family)| Definition::new(desc, &family)).collect();
+        self.metrics.register(Box::new(metric))?;
+        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).extend(definitions);
+        Ok(())
+    }
+}
+
+impl Definition {
+    fn new(desc: &prometheus::core::Desc, family: &MetricFamily) -> Self {
+        let kind = match family.get_field_type() {
+            MetricType::COUNTER => "counter",
+            MetricType::GAUGE => "gauge",
+            MetricType::HISTOGRAM => "histogram",
+            MetricType::SUMMARY => "summary",
+            MetricType::UNTYPED => "untyped",
+        };
+        let (name, help, labels) = (desc.fq_name.clone(), desc.help.clone(), desc.variable_labels.clone());
+        Definition { name, help, kind, labels }
+    }
+}
 
 /// Makes metrics with our prefix and registers them.
 ///
@@ -55,7 +113,7 @@ impl Metrics<'_> {
 
     fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
         let metric = metric.unwrap_or_else(|error| panic!("a metric is defined wrongly: {error}"));
-        if let Err(error) = self.0.register(Box::new(metric.clone())) {
+        if let Err(error) = self.0.register(metric.clone()) {
             panic!("a metric is registered twice: {error}");
         }
         metric
@@ -68,4 +126,21 @@ fn opts(name: &str, help: &str) -> Opts {
 
 fn histogram_opts(name: &str, help: &str, buckets: &[f64]) -> HistogramOpts {
     HistogramOpts::new(name, help).namespace(NAMESPACE).buckets(buckets.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_defined_before_it_has_a_value() {
+        let registry = Registry::default();
+        let written = Metrics(&registry).counters("written_total", "What was written", &["outcome"]);
+        assert!(registry.gather().is_empty());
+        let (name, help) = ("pricepipe_written_total".to_owned(), "What was written".to_owned());
+        let labels = vec!["outcome".to_owned()];
+        assert_eq!(registry.definitions(), [Definition { name, help, kind: "counter", labels }]);
+        written.with_label_values(&["inserted"]).inc();
+        assert_eq!(registry.gather().len(), 1);
+    }
 }

@@ -27,7 +27,7 @@ pub enum WorkerError {
         binary: &'static str,
     },
     /// The file cannot be read.
-    #[error("cannot read the configuration {}: {source}", path.display())]
+    #[error("cannot read the configuration {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum WorkerError {
         source: std::io::Error,
     },
     /// The file is not a configuration.
-    #[error("{} is not a configuration: {source}", path.display())]
+    #[error("{} is not a configuration", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,

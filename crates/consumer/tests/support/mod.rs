@@ -1,129 +1,33 @@
 //! A consumer under test, a store in memory that can be told to fail, and what Kafka holds.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod store;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
+    collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use pricepipe_consumer::{ConsumerError, Observations, Stop, Summary};
-use pricepipe_core::{PriceMessage, config::ConsumerConfig, names::CollectionName};
+use pricepipe_core::config::ConsumerConfig;
 use pricepipe_service::{Process, telemetry};
-use pricepipe_store::{BoxFuture, Rejected, Store, StoreError, StoreErrorKind, SymbolCount, Written};
+use pricepipe_store::Store;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     message::Headers,
     producer::{BaseProducer, BaseRecord, Producer},
 };
-use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
+use tokio::{
+    runtime::{Handle, Runtime},
+    task::JoinHandle,
+};
+
+pub(crate) use self::store::MemoryStore;
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Documents by collection and id, with faults on request.
-pub(crate) struct MemoryStore {
-    pub(crate) documents: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
-    pub(crate) failing: AtomicBool,
-    /// The next write panics.
-    pub(crate) panics: AtomicBool,
-    pub(crate) largest: AtomicUsize,
-    hanging: watch::Sender<bool>,
-}
-
-impl Default for MemoryStore {
-    fn default() -> Self {
-        MemoryStore {
-            documents: Mutex::default(),
-            failing: AtomicBool::new(false),
-            panics: AtomicBool::new(false),
-            largest: AtomicUsize::new(0),
-            hanging: watch::Sender::new(false),
-        }
-    }
-}
-
-impl MemoryStore {
-    /// While it hangs, no write and no ping returns.
-    pub(crate) fn hang(&self, hanging: bool) {
-        self.hanging.send_replace(hanging);
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.documents.lock().unwrap().values().map(BTreeMap::len).sum()
-    }
-
-    pub(crate) fn ids(&self, collection: &str) -> BTreeSet<String> {
-        let documents = self.documents.lock().unwrap();
-        documents.get(collection).map(|found| found.keys().cloned().collect()).unwrap_or_default()
-    }
-
-    async fn answer(&self) -> Result<(), StoreError> {
-        let mut hanging = self.hanging.subscribe();
-        hanging.wait_for(|hanging| !hanging).await.unwrap();
-        if self.failing.load(SeqCst) {
-            let message = "the test says no".to_owned();
-            return Err(StoreError { kind: StoreErrorKind::Unavailable, message });
-        }
-        Ok(())
-    }
-}
-
-impl Store for MemoryStore {
-    fn prepare<'a>(&'a self, _: &'a [CollectionName]) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.answer())
-    }
-
-    /// A price of 666 is what this store never takes.
-    fn write<'a>(
-        &'a self,
-        collection: &'a CollectionName,
-        batch: Arc<[PriceMessage]>,
-    ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        Box::pin(async move {
-            self.answer().await?;
-            assert!(!self.panics.swap(false, SeqCst), "the test says so");
-            self.largest.fetch_max(batch.len(), SeqCst);
-            let mut written = Written::default();
-            let mut documents = self.documents.lock().unwrap();
-            let held = documents.entry(collection.to_string()).or_default();
-            for (index, message) in batch.iter().enumerate() {
-                if message.price.to_string() == "666" {
-                    written.rejected.push(Rejected { index, reason: "a validator says no".to_owned() });
-                } else if held.insert(message.id.clone(), message.price.to_string()).is_some() {
-                    written.duplicates += 1;
-                } else {
-                    written.inserted += 1;
-                }
-            }
-            Ok(written)
-        })
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.answer())
-    }
-
-    fn latest<'a>(
-        &'a self,
-        _: &'a CollectionName,
-        _: &'a [String],
-    ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn count<'a>(&'a self, _: &'a CollectionName) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
-    }
-}
 
 /// A consumer of topics that go to collections of their own names.
 pub(crate) fn config(servers: &str, topics: &[&str]) -> ConsumerConfig {
@@ -141,44 +45,97 @@ pub(crate) fn config(servers: &str, topics: &[&str]) -> ConsumerConfig {
     .unwrap()
 }
 
+/// Where a test takes place: a broker, a store in memory, and a runtime for consumers.
+pub(crate) struct Stage {
+    pub(crate) servers: String,
+    pub(crate) store: Arc<MemoryStore>,
+    runtime: Runtime,
+}
+
+impl Stage {
+    /// With an empty store.
+    pub(crate) fn new(servers: String) -> Stage {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        Stage { servers, store: Arc::default(), runtime: runtime.unwrap() }
+    }
+
+    /// Starts a consumer of these topics.
+    pub(crate) fn start(&self, topics: &[&str]) -> Running {
+        self.start_with(config(&self.servers, topics))
+    }
+
+    /// Starts a consumer.
+    pub(crate) fn start_with(&self, config: ConsumerConfig) -> Running {
+        Running::start(self.runtime.handle(), config, self.store.clone())
+    }
+
+    /// Waits for what a client of Kafka promises.
+    pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Puts values into a partition, in order.
+    pub(crate) fn produce(&self, topic: &str, partition: i32, values: impl IntoIterator<Item = Vec<u8>>) {
+        produce(&self.servers, topic, partition, values);
+    }
+
+    /// Puts the prices with these numbers into a partition.
+    pub(crate) fn produce_prices(
+        &self,
+        topic: &str,
+        partition: i32,
+        numbers: impl IntoIterator<Item = usize>,
+    ) {
+        self.produce(topic, partition, prices(topic, numbers));
+    }
+
+    /// Puts so many prices into each of the partitions.
+    pub(crate) fn fill(&self, topic: &str, partitions: usize, prices: usize) {
+        (0..partitions).for_each(|p| self.produce_prices(topic, p as i32, p * prices..(p + 1) * prices));
+    }
+
+    /// What the consumers of a topic have committed of each of its partitions. (A group is named after the first topic.)
+    pub(crate) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        committed(&self.servers, &format!("pricepipe.test.{group}"), topic, partition)
+    }
+}
+
 /// A consumer that runs.
 pub(crate) struct Running {
     pub(crate) process: Process,
     pub(crate) stop: Stop,
     pub(crate) observations: Observations,
+    runtime: Handle,
     ended: JoinHandle<Result<Summary, ConsumerError>>,
 }
 
 impl Running {
-    pub(crate) fn start(runtime: &Runtime, config: ConsumerConfig, store: Arc<dyn Store>) -> Running {
+    fn start(runtime: &Handle, config: ConsumerConfig, store: Arc<dyn Store>) -> Running {
         // Seen when a test fails.
         telemetry::start(telemetry::LogFormat::Text, "info");
         let (process, stop) = (Process::new("test"), Stop::default());
         let observations = Observations::default();
-        let ended =
-            runtime.spawn({
-                let (process, stop, observations) = (process.clone(), stop.clone(), observations.clone());
-                async move {
-                    pricepipe_consumer::run(config, None, store, &process, stop, Some(observations)).await
-                }
-            });
-        Running { process, stop, observations, ended }
+        let ended = runtime.spawn({
+            let (process, stop, seen) = (process.clone(), stop.clone(), Some(observations.clone()));
+            async move { pricepipe_consumer::run(config, None, store, &process, stop, seen).await }
+        });
+        Running { process, stop, observations, runtime: runtime.clone(), ended }
     }
 
     /// Ends it once everything that is in Kafka now is stored.
-    pub(crate) fn drain(self, runtime: &Runtime) -> Summary {
+    pub(crate) fn drain(self) -> Summary {
         self.stop.when_drained.cancel();
-        self.join(runtime)
+        self.join()
     }
 
     /// Ends it now.
-    pub(crate) fn end(self, runtime: &Runtime) -> Summary {
+    pub(crate) fn end(self) -> Summary {
         self.stop.now.cancel();
-        self.join(runtime)
+        self.join()
     }
 
-    fn join(self, runtime: &Runtime) -> Summary {
-        let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, self.ended).await });
+    fn join(self) -> Summary {
+        let ended = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, self.ended).await });
         ended.expect("it ends in time").expect("no panic").expect("no error")
     }
 
@@ -190,10 +147,6 @@ impl Running {
         let text = prometheus::TextEncoder::new().encode_to_string(&self.process.registry.gather()).unwrap();
         text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
     }
-}
-
-pub(crate) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 pub(crate) fn eventually(what: &str, check: impl FnMut() -> bool) {
@@ -209,13 +162,18 @@ pub(crate) fn within(patience: Duration, what: &str, mut check: impl FnMut() -> 
 }
 
 /// A price with an id of its own.
-pub(crate) fn price(topic: &str, n: usize) -> Vec<u8> {
+fn price(topic: &str, n: usize) -> Vec<u8> {
     let time = "2026-11-23T06:00:03Z";
     format!(
         r#"{{"symbol":"{topic}","price":{}.50,"time":"{time}","received":"{time}","id":"{topic}:{n}"}}"#,
         n + 1
     )
     .into_bytes()
+}
+
+/// The prices with these numbers.
+pub(crate) fn prices(topic: &str, numbers: impl IntoIterator<Item = usize>) -> Vec<Vec<u8>> {
+    numbers.into_iter().map(|n| price(topic, n)).collect()
 }
 
 /// Puts values into a partition, in order.
@@ -230,8 +188,7 @@ pub(crate) fn produce(servers: &str, topic: &str, partition: i32, values: impl I
     producer.flush(Duration::from_secs(10)).unwrap();
 }
 
-/// What a group has committed of a partition.
-pub(crate) fn committed(servers: &str, group: &str, topic: &str, partition: i32) -> Option<i64> {
+fn committed(servers: &str, group: &str, topic: &str, partition: i32) -> Option<i64> {
     let mut config = ClientConfig::new();
     let consumer: BaseConsumer =
         config.set("bootstrap.servers", servers).set("group.id", group).create().unwrap();

@@ -1,4 +1,7 @@
-//! Kafka client settings from a connection: the same for every component, in one place.
+//! Kafka client settings from a connection: the same for every component, in one place. And what rust-rdkafka does not
+//! bind of librdkafka, in [`native`].
+
+pub mod native;
 
 use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
 use rdkafka::ClientConfig;
