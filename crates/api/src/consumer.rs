@@ -23,7 +23,8 @@ pub struct ConsumerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<AutoscalingSpec>,
 
-    /// CPU and memory of each consumer.
+    /// CPU and memory of each consumer. Without it, cpu: 10m and memory: 32Mi are set aside, and memory: 256Mi is the
+    /// limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourcesSpec>,
 }

@@ -62,7 +62,7 @@ pub use fault::Fault;
 pub use kafka::{KafkaSpec, SaslSpec, TlsSpec, TopicsSpec};
 pub use mongodb::MongodbSpec;
 pub use producer::ProducerSpec;
-pub use resource::{DeletionPolicy, PricePipeline, PricePipelineSpec};
+pub use resource::{PricePipeline, PricePipelineSpec};
 pub use resources::ResourcesSpec;
 pub use secret::{SecretKeyRef, SecretRef};
 pub use source::{RestSpec, SourceSpec};

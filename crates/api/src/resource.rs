@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, reason = "the derive copies the type, pub and all, into a function")]
 
 use kube::{CustomResource, KubeSchema};
+use pricepipe_core::pipeline::DeletionPolicy;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -135,16 +136,6 @@ pub struct PricePipelineSpec {
     #[serde(default)]
     #[schemars(schema_with = "deletion_policy_schema")]
     pub deletion_policy: DeletionPolicy,
-}
-
-/// What happens to a pipeline's own topics when it is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeletionPolicy {
-    /// They stay.
-    #[default]
-    Retain,
-    /// They are removed.
-    Delete,
 }
 
 fn deletion_policy_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -84,7 +84,8 @@ pub struct ConsumerStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
 
-    /// Messages that are in Kafka and not yet stored. Absent when it is not known.
+    /// Messages that are in Kafka and not yet stored. While consumers are ready, what one poll makes counts as under
+    /// way and not as lag. Absent when it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<i64>,
 }
@@ -99,7 +100,7 @@ pub struct EstimateStatus {
     /// Bytes of messages in a day, before compression.
     pub kafka_bytes_per_day: i64,
 
-    /// Bytes of stored documents in a day.
+    /// Bytes of stored documents in a day, before compression and without indexes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mongodb_bytes_per_day: Option<i64>,
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::exit::EXIT_CODES;
+use crate::{commands::query::args as query, exit::EXIT_CODES};
 
 /// A list of market symbols becomes a running price pipeline: exchange → Kafka → store.
 #[derive(Debug, Parser)]
@@ -26,8 +26,8 @@ pub(crate) enum Command {
     #[command(after_long_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
     /// Look at what was stored
-    #[command(after_long_help = QUERY_EXAMPLES)]
-    Query(QueryArgs),
+    #[command(after_long_help = query::EXAMPLES)]
+    Query(query::QueryArgs),
     /// Print the custom resource definition
     #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
     Crd,
@@ -56,12 +56,6 @@ const VALIDATE_EXAMPLES: &str = "\
 Examples:
   pricepipe validate examples/quickstart.yaml
   pricepipe validate pipelines/*.yaml";
-
-const QUERY_EXAMPLES: &str = "\
-Examples:
-  pricepipe query latest -f examples/quickstart.yaml
-  pricepipe query latest -f examples/quickstart.yaml --symbol BTCUSDT --output json
-  pricepipe query count -f examples/quickstart.yaml";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
@@ -123,43 +117,6 @@ pub(crate) struct ValidateArgs {
     /// Files with one or more pipelines; - is standard input
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct QueryArgs {
-    #[command(subcommand)]
-    pub question: Question,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Question {
-    /// The newest price of each symbol, with its age
-    Latest(QuestionArgs),
-    /// How many documents there are of each symbol, and from when to when
-    Count(QuestionArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct QuestionArgs {
-    /// The pipeline's file
-    #[arg(short, long, value_name = "FILE")]
-    pub file: PathBuf,
-    /// Only these symbols
-    #[arg(short, long = "symbol", value_name = "SYMBOL")]
-    pub symbols: Vec<String>,
-    /// How the answer is written
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people
-    Table,
-    /// One JSON array
-    Json,
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! `pricepipe`: a list of market symbols becomes a running price pipeline.
 
 mod args;
-mod columns;
 mod commands;
 mod exit;
 mod file;

@@ -9,8 +9,10 @@
 //! - **Format** ([`message`]): what a message looks like on the wire, and what is bad data.
 //! - **Progress** ([`Watermark`]): which offset may be committed, given what is durably stored.
 //! - **Patience** ([`Backoff`], [`Breaker`]): how long to wait for something that is away.
+//! - **Figures** ([`analytics`]): what can be said of a series of prices, without rounding on the way.
 //! - **Shape** ([`Pipeline`], [`config`]): the validated pipeline, and what each worker is told of it.
 
+pub mod analytics;
 mod backoff;
 mod breaker;
 pub mod config;
@@ -30,7 +32,7 @@ mod watermark;
 
 pub use backoff::Backoff;
 pub use breaker::{Breaker, BreakerState};
-pub use estimate::Estimate;
+pub use estimate::{Estimate, document_bytes};
 pub use exchange::Exchange;
 pub use message::{Kind, PriceMessage};
 pub use pipeline::Pipeline;

@@ -1,5 +1,7 @@
 //! A validated pipeline: the only thing that later code reads.
 
+mod workers;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
@@ -10,6 +12,8 @@ use crate::{
     },
     names::{self, CollectionName, DatabaseName, PipelineName, TopicName},
 };
+
+pub use workers::{Autoscaling, DeletionPolicy, Resources};
 
 /// A validated pipeline, whatever it was written in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +42,18 @@ pub struct Pipeline {
     pub retention_seconds: u32,
     /// How many producers run.
     pub producer_replicas: u32,
+    /// CPU and memory of each producer.
+    pub producer_resources: Resources,
     /// How many consumers run.
     pub consumer_replicas: u32,
+    /// CPU and memory of each consumer.
+    pub consumer_resources: Resources,
+    /// How the number of consumers follows the lag; without it the number stays.
+    pub autoscaling: Option<Autoscaling>,
     /// When a batch is written.
     pub batch: BatchConfig,
+    /// What happens to the topics that it created when it is deleted.
+    pub deletion_policy: DeletionPolicy,
 }
 
 /// A symbol with everything that follows from it.
@@ -123,6 +135,11 @@ impl Pipeline {
             }
         }
         topics
+    }
+
+    /// The partitions of all topics with prices: more consumers than these would have nothing to do.
+    pub fn total_partitions(&self) -> u32 {
+        self.topics().iter().fold(0, |total, topic| total.saturating_add(topic.partitions))
     }
 
     /// The topic for messages that cannot be stored.
@@ -231,8 +248,12 @@ pub(crate) mod tests {
             price_type: PriceType::Decimal,
             retention_seconds: 0,
             producer_replicas: 1,
+            producer_resources: Resources::default(),
             consumer_replicas: 1,
+            consumer_resources: Resources::default(),
+            autoscaling: None,
             batch: BatchConfig::default(),
+            deletion_policy: DeletionPolicy::Retain,
         }
     }
 
@@ -243,6 +264,7 @@ pub(crate) mod tests {
         let topics: Vec<(String, u32)> =
             pipeline.topics().into_iter().map(|t| (t.name.into(), t.partitions)).collect();
         assert_eq!(topics, [("btc".to_owned(), 6), ("eth".to_owned(), 3)]);
+        assert_eq!(pipeline.total_partitions(), 9);
     }
 
     #[test]

@@ -15,11 +15,13 @@
 //! [`open`] does not touch the network, so a server that is away is no reason not to start.
 
 mod embedded;
+mod history;
 mod mongodb;
 mod open;
 
 use std::{pin::Pin, sync::Arc};
 
+pub use history::{History, Selection, Series, Shortcut, candles, stats};
 pub use open::{OpenError, open, open_for_reading};
 use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use pricepipe_core::{Secret, config::StoreConfig};
 
-use crate::{Store, embedded::EmbeddedStore, mongodb::MongoStore};
+use crate::{History, Store, embedded::EmbeddedStore, mongodb::MongoStore};
 
 /// Why a store cannot be opened. None of these passes by itself, and none of the texts holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +69,7 @@ pub enum OpenError {
 /// that is away is an error of that use and not of this call.
 pub fn open(config: &StoreConfig, connection_string: Option<&Secret>) -> Result<Arc<dyn Store>, OpenError> {
     match config {
-        StoreConfig::Mongodb { database, price_type, retention_seconds } => {
-            let connection_string = connection_string.ok_or(OpenError::NoConnectionString)?;
-            Ok(Arc::new(MongoStore::new(connection_string, database, *price_type, *retention_seconds)?))
-        }
+        StoreConfig::Mongodb { .. } => Ok(open_for_reading(config, connection_string)?),
         StoreConfig::Embedded { path, retention_seconds } => {
             Ok(Arc::new(EmbeddedStore::open(path, *retention_seconds)?))
         }
@@ -83,9 +80,12 @@ pub fn open(config: &StoreConfig, connection_string: Option<&Secret>) -> Result<
 pub fn open_for_reading(
     config: &StoreConfig,
     connection_string: Option<&Secret>,
-) -> Result<Arc<dyn Store>, OpenError> {
+) -> Result<Arc<dyn History>, OpenError> {
     match config {
-        StoreConfig::Mongodb { .. } => open(config, connection_string),
+        StoreConfig::Mongodb { database, price_type, retention_seconds } => {
+            let connection_string = connection_string.ok_or(OpenError::NoConnectionString)?;
+            Ok(Arc::new(MongoStore::new(connection_string, database, *price_type, *retention_seconds)?))
+        }
         StoreConfig::Embedded { path, .. } => Ok(Arc::new(EmbeddedStore::open_for_reading(path)?)),
     }
 }

@@ -28,8 +28,10 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
     let kafka = kafka::cluster(&spec.kafka, faults);
     let topic_settings = kafka::topic_settings(&spec.kafka.topics, faults);
     let database = faults.take("spec.mongodb.database", spec.mongodb.database.parse::<DatabaseName>());
-    workers::resources("spec.producer.resources", spec.producer.resources.as_ref(), faults);
-    workers::resources("spec.consumer.resources", spec.consumer.resources.as_ref(), faults);
+    let producer_resources =
+        workers::resources("spec.producer.resources", spec.producer.resources.as_ref(), faults);
+    let consumer_resources =
+        workers::resources("spec.consumer.resources", spec.consumer.resources.as_ref(), faults);
     Some(Pipeline {
         name: name?,
         namespace: namespace?,
@@ -43,11 +45,15 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
         price_type: spec.mongodb.price_type,
         retention_seconds: count(spec.mongodb.retention_seconds),
         producer_replicas: count(spec.producer.replicas),
+        producer_resources,
         consumer_replicas: count(spec.consumer.replicas),
+        consumer_resources,
+        autoscaling: spec.consumer.autoscaling.as_ref().map(workers::autoscaling),
         batch: BatchConfig {
             max_documents: count(spec.consumer.batch.max_documents),
             max_millis: count(spec.consumer.batch.max_millis),
         },
+        deletion_policy: spec.deletion_policy,
     })
 }
 

@@ -1,12 +1,27 @@
 //! `spec.producer` and `spec.consumer`: whether Kubernetes could run them as described. Pure.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use pricepipe_core::pipeline::{Autoscaling, Resources};
 
-use crate::{Fault, ResourcesSpec, fault::Faults, path, resources::thousandths};
+use crate::{AutoscalingSpec, Fault, ResourcesSpec, fault::Faults, path, resources::thousandths};
 
-/// Refuses a request above its limit, which no pod may have.
-pub(super) fn resources(at: &str, resources: Option<&ResourcesSpec>, faults: &mut Faults) {
-    let Some(resources) = resources else { return };
+use super::count;
+
+/// How the number of consumers follows the lag.
+pub(super) fn autoscaling(spec: &AutoscalingSpec) -> Autoscaling {
+    Autoscaling {
+        min_replicas: count(spec.min_replicas),
+        max_replicas: count(spec.max_replicas),
+        lag_per_replica: count(spec.lag_per_replica),
+        stabilization_seconds: count(spec.stabilization_seconds),
+    }
+}
+
+/// CPU and memory of a worker. Refuses a request above its limit, which no pod may have.
+pub(super) fn resources(at: &str, resources: Option<&ResourcesSpec>, faults: &mut Faults) -> Resources {
+    let Some(resources) = resources else { return Resources::default() };
     for (list, amounts) in [("requests", &resources.requests), ("limits", &resources.limits)] {
         for (name, amount) in amounts {
             let path = path::field(&path::field(at, list), name);
@@ -27,6 +42,10 @@ pub(super) fn resources(at: &str, resources: Option<&ResourcesSpec>, faults: &mu
             format!("{} is above the limit of {}; lower one or raise the other", request.0, limit.0);
         faults.add(Fault::new(path::field(&path::field(at, "requests"), name), message));
     }
+    let texts = |amounts: &BTreeMap<String, Quantity>| {
+        amounts.iter().map(|(name, amount)| (name.clone(), amount.0.clone())).collect()
+    };
+    Resources { requests: texts(&resources.requests), limits: texts(&resources.limits) }
 }
 
 fn above(request: &Quantity, limit: &Quantity) -> bool {

@@ -6,22 +6,30 @@
 
 mod read;
 mod schema;
+mod series;
 mod worker;
 mod write;
 
-use std::{path::Path, sync::Arc};
+use std::{future::ready, path::Path, sync::Arc};
 
-use pricepipe_core::{PriceMessage, names::CollectionName};
+use pricepipe_core::{
+    PriceMessage,
+    analytics::{Candle, Interval, Totals},
+    names::CollectionName,
+};
 use rusqlite::ErrorCode;
 
 use self::worker::Worker;
-use crate::{BoxFuture, OpenError, Store, StoreError, StoreErrorKind, SymbolCount, Written};
+use crate::{
+    BoxFuture, History, OpenError, Selection, Series, Shortcut, Store, StoreError, StoreErrorKind,
+    SymbolCount, Written,
+};
 
 /// Prices in an SQLite file.
 pub(crate) struct EmbeddedStore {
     /// None when the store was opened for reading.
     writer: Option<Worker<write::Writer>>,
-    reader: Worker<rusqlite::Connection>,
+    reader: Arc<Worker<rusqlite::Connection>>,
 }
 
 impl EmbeddedStore {
@@ -37,7 +45,7 @@ impl EmbeddedStore {
     pub(crate) fn open_for_reading(path: &Path) -> Result<Self, OpenError> {
         let reader = Worker::start("store-read", schema::open_existing(path)?)
             .map_err(|error| unopenable(path, error))?;
-        Ok(EmbeddedStore { writer: None, reader })
+        Ok(EmbeddedStore { writer: None, reader: Arc::new(reader) })
     }
 
     fn writer(&self) -> Result<&Worker<write::Writer>, StoreError> {
@@ -97,6 +105,41 @@ impl Store for EmbeddedStore {
                 writer.close().await;
             }
         })
+    }
+}
+
+impl History for EmbeddedStore {
+    fn prices(&self, collection: &CollectionName, selection: Selection) -> Series {
+        let (feed, series) = Series::new();
+        let (reader, collection) = (Arc::clone(&self.reader), collection.clone());
+        tokio::spawn(async move {
+            let reading = feed.clone();
+            let job = move |connection: &mut rusqlite::Connection| {
+                series::feed(connection, &collection, &selection, &reading)
+            };
+            if let Err(error) = reader.run(job).await {
+                feed.fail(error).await;
+            }
+        });
+        series
+    }
+
+    /// A price is text here, which SQLite can neither add nor compare exactly.
+    fn totals<'a>(
+        &'a self,
+        _: &'a CollectionName,
+        _: &'a Selection,
+    ) -> BoxFuture<'a, Result<Shortcut<Option<Totals>>, StoreError>> {
+        Box::pin(ready(Ok(Shortcut::Fold)))
+    }
+
+    fn candles<'a>(
+        &'a self,
+        _: &'a CollectionName,
+        _: &'a Selection,
+        _: Interval,
+    ) -> BoxFuture<'a, Result<Shortcut<Vec<Candle>>, StoreError>> {
+        Box::pin(ready(Ok(Shortcut::Fold)))
     }
 }
 

@@ -88,11 +88,11 @@ fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
     })
 }
 
-fn moment(millis: i64) -> Result<Timestamp, StoreError> {
+pub(super) fn moment(millis: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millis(millis).map_err(unreadable)
 }
 
 /// Only we write this file, so what cannot be read was changed by somebody's hand.
-fn unreadable(problem: impl std::fmt::Display) -> StoreError {
+pub(super) fn unreadable(problem: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::Conflict, format!("SQLite: a stored price cannot be read: {problem}"))
 }

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use ::mongodb::bson::{Decimal128, RawBsonRef, RawDocument};
 use pricepipe_core::{
-    Exchange, Kind, Price, PriceMessage, Timestamp, config::PriceType, message::UNKNOWN_EXCHANGE,
+    Exchange, Kind, Price, PriceMessage, Timestamp, analytics::PricePoint, config::PriceType,
+    message::UNKNOWN_EXCHANGE,
 };
 
 use self::element::{DATE, DECIMAL128, DOUBLE, STRING};
@@ -27,6 +28,8 @@ pub(super) mod element {
 const EXPONENT_BIAS: u32 = 6176;
 /// Where the exponent lies in the 128 bits.
 const EXPONENT_SHIFT: u32 = 113;
+/// How many digits a decimal128 has at most.
+const MOST_DIGITS: u32 = 34;
 
 /// Why a stored document is not a price message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +106,15 @@ fn decimal128(price: Price) -> [u8; 16] {
     (exponent << EXPONENT_SHIFT | decimal.mantissa().unsigned_abs()).to_le_bytes()
 }
 
+/// Reads what analytics needs of a document: its id, which orders the prices of one moment, its time and its price.
+pub(super) fn decode_point(document: &RawDocument) -> Result<(String, PricePoint), DecodeError> {
+    let field =
+        |key: &'static str| document.get(key).map_err(|error| DecodeError::Malformed(error.to_string()));
+    let Some(RawBsonRef::String(id)) = field("_id")? else { return Err(DecodeError::Field("_id")) };
+    let point = PricePoint { time: moment("time", field("time")?)?, price: price(field("price")?)? };
+    Ok((id.to_owned(), point))
+}
+
 /// Reads a document. What others wrote may lack what a plain message may lack too: exchange, kind, received.
 pub(super) fn decode(document: &RawDocument) -> Result<PriceMessage, DecodeError> {
     let field =
@@ -152,7 +164,8 @@ pub(super) fn moment(key: &'static str, value: Option<RawBsonRef<'_>>) -> Result
     }
 }
 
-fn price(value: Option<RawBsonRef<'_>>) -> Result<Price, DecodeError> {
+/// A positive number, in whichever type it is stored.
+pub(super) fn price(value: Option<RawBsonRef<'_>>) -> Result<Price, DecodeError> {
     let text = match value {
         Some(RawBsonRef::Decimal128(decimal)) => {
             decimal_text(decimal).ok_or_else(|| DecodeError::Price(decimal.to_string()))?
@@ -165,17 +178,28 @@ fn price(value: Option<RawBsonRef<'_>>) -> Result<Price, DecodeError> {
     text.parse().map_err(|_| DecodeError::Price(text))
 }
 
-/// Digits and exponent as a price is written; none for infinity, not-a-number and a coefficient that is not
-/// canonical.
+/// Digits and exponent as a price is written.
 fn decimal_text(decimal: Decimal128) -> Option<String> {
+    let (negative, coefficient, exponent) = parts(decimal)?;
+    Some(format!("{}{coefficient}e{exponent}", if negative { "-" } else { "" }))
+}
+
+/// Digits and exponent of a decimal that is not negative and has room for one digit more: what was rounded has none.
+pub(super) fn unrounded(decimal: Decimal128) -> Option<(u128, i32)> {
+    let (negative, coefficient, exponent) = parts(decimal)?;
+    (!negative && coefficient < 10_u128.pow(MOST_DIGITS - 1)).then_some((coefficient, exponent))
+}
+
+/// Sign, digits and exponent; none for infinity, not-a-number and a coefficient that is not canonical.
+fn parts(decimal: Decimal128) -> Option<(bool, u128, i32)> {
     let bits = u128::from_le_bytes(decimal.bytes());
     if bits >> 125 & 0b11 == 0b11 {
         return None;
     }
-    let sign = if bits >> 127 == 1 { "-" } else { "" };
     let coefficient = bits & ((1 << EXPONENT_SHIFT) - 1);
-    let exponent = (bits >> EXPONENT_SHIFT & 0x3fff) as i64 - i64::from(EXPONENT_BIAS);
-    Some(format!("{sign}{coefficient}e{exponent}"))
+    // 14 bits, less the bias.
+    let exponent = (bits >> EXPONENT_SHIFT & 0x3fff) as i32 - EXPONENT_BIAS as i32;
+    Some((bits >> 127 == 1, coefficient, exponent))
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Prices in MongoDB, or in a server that speaks its protocol. Touches the network.
 
 mod client;
+mod compute;
 mod document;
 mod error;
+mod horizon;
 mod indexes;
 mod reachability;
 mod read;
+mod series;
 mod write;
 
 use std::{sync::Arc, time::Duration};
@@ -13,12 +16,15 @@ use std::{sync::Arc, time::Duration};
 use ::mongodb::bson::doc;
 use pricepipe_core::{
     PriceMessage, Secret,
+    analytics::{Candle, Interval, Totals},
     config::PriceType,
     names::{CollectionName, DatabaseName},
 };
 
 use self::client::Connection;
-use crate::{BoxFuture, OpenError, Store, StoreError, SymbolCount, Written};
+use crate::{
+    BoxFuture, History, OpenError, Selection, Series, Shortcut, Store, StoreError, SymbolCount, Written,
+};
 
 const PING_LIMIT: Duration = Duration::from_secs(6);
 
@@ -80,5 +86,35 @@ impl Store for MongoStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.connection.close())
+    }
+}
+
+impl History for MongoStore {
+    fn prices(&self, collection: &CollectionName, selection: Selection) -> Series {
+        let (feed, series) = Series::new();
+        let (connection, collection) = (Arc::clone(&self.connection), collection.clone());
+        tokio::spawn(async move {
+            if let Err(error) = series::feed(&connection, collection, selection, feed.clone()).await {
+                feed.fail(error).await;
+            }
+        });
+        series
+    }
+
+    fn totals<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        selection: &'a Selection,
+    ) -> BoxFuture<'a, Result<Shortcut<Option<Totals>>, StoreError>> {
+        Box::pin(compute::totals(&self.connection, collection, selection))
+    }
+
+    fn candles<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        selection: &'a Selection,
+        interval: Interval,
+    ) -> BoxFuture<'a, Result<Shortcut<Vec<Candle>>, StoreError>> {
+        Box::pin(compute::candles(&self.connection, collection, selection, interval))
     }
 }

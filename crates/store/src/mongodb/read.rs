@@ -9,11 +9,11 @@ use ::mongodb::{
 };
 use pricepipe_core::{PriceMessage, names::CollectionName};
 
-use super::{client::Connection, document};
+use super::{client::Connection, document, horizon::horizons, series::filter};
 use crate::{StoreError, SymbolCount};
 
 const READ_LIMIT: Duration = Duration::from_secs(60);
-/// Up to this many symbols each is looked up on its own: a seek in the index on every server. An aggregation over
+/// Up to this many symbols each is looked up on its own: a seek or a few in the index. An aggregation over
 /// more is a distinct scan on MongoDB, and a scan of everything on servers that lack it.
 const MAX_LOOKUPS: usize = 32;
 
@@ -58,7 +58,7 @@ pub(super) async fn count(
 }
 
 /// What is read survives a change of primary, unless the connection string asks for another read concern.
-fn collection_of(database: &Database, name: &CollectionName) -> Collection<RawDocumentBuf> {
+pub(super) fn collection_of(database: &Database, name: &CollectionName) -> Collection<RawDocumentBuf> {
     let concern = database.read_concern().cloned().unwrap_or_else(ReadConcern::majority);
     let options = CollectionOptions::builder().read_concern(concern).build();
     database.collection_with_options(name.as_str(), options)
@@ -70,8 +70,13 @@ async fn look_up(
 ) -> Result<Vec<PriceMessage>, StoreError> {
     let mut found = Vec::with_capacity(symbols.len());
     for symbol in symbols {
-        let newest = collection.find_one(doc! {"symbol": symbol}).sort(doc! {"time": -1}).await?;
-        found.extend(newest.and_then(|newest| kept(&newest, collection.name(), document::decode)));
+        for since in horizons(None, None) {
+            let newest = collection.find_one(filter(symbol, since, None)).sort(doc! {"time": -1}).await?;
+            if let Some(newest) = newest {
+                found.extend(kept(&newest, collection.name(), document::decode));
+                break;
+            }
+        }
     }
     Ok(found)
 }

@@ -47,6 +47,15 @@ fn a_double_is_the_nearest_one() {
 }
 
 #[test]
+fn the_estimate_of_a_documents_size_is_its_size() {
+    for (price, price_type) in [("67321.501", PriceType::Decimal), ("1", PriceType::Double)] {
+        let message = message(price);
+        let size = encode(&message, price_type).as_bytes().len() as u64;
+        assert_eq!(pricepipe_core::document_bytes(&message, price_type), size, "{price_type:?}");
+    }
+}
+
+#[test]
 fn decimals_are_the_same_as_the_drivers_own() {
     for text in ["67321.50", "0.00141342", "1", "100", "0.1000", "79228162514264337593543950335"] {
         let ours = Decimal128::from_bytes(decimal128(text.parse().unwrap()));

@@ -1,0 +1,265 @@
+//! The command line of `pricepipe query`.
+
+use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
+
+use clap::{Args, Subcommand, ValueEnum};
+use pricepipe_core::{
+    Timestamp,
+    analytics::{Interval, Percent},
+};
+use pricepipe_store::Selection;
+
+use crate::args::StoreArgs;
+
+/// Shown by `pricepipe query --help`; a test runs each line.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  pricepipe query latest -f examples/quickstart.yaml
+  pricepipe query count -f examples/quickstart.yaml --output json
+  pricepipe query stats -f examples/quickstart.yaml --since 24h
+  pricepipe query jumps -f examples/quickstart.yaml --percent 0.5 --within 1m
+  pricepipe query moving-average -f examples/quickstart.yaml --symbol BTCUSDT --window 50 --limit 1000
+  pricepipe query volatility -f examples/quickstart.yaml --annualise --output csv
+  pricepipe query candles -f examples/quickstart.yaml --interval 5m --output ndjson";
+
+/// As many prices as a query keeps in memory when it is asked for the newest.
+const MOST: usize = 1_000_000;
+/// How many prices a question with a row for each takes when nothing is said.
+const FEW: usize = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    #[command(subcommand)]
+    pub question: Question,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Question {
+    /// The newest price of each symbol, with its age
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query latest -f examples/quickstart.yaml --symbol BTCUSDT"
+    )]
+    Latest {
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// How many prices there are of each symbol, and from when to when
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query count -f examples/quickstart.yaml --output csv"
+    )]
+    Count {
+        #[command(flatten)]
+        common: CommonArgs,
+    },
+    /// Number, minimum, maximum, average and standard deviation (of a sample) of each symbol's prices
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query stats -f examples/quickstart.yaml --limit 1000"
+    )]
+    Stats {
+        #[command(flatten)]
+        prices: PricesArgs,
+    },
+    /// Moves of at least so many percent from one price to the next, or within a time
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query jumps -f examples/quickstart.yaml --percent 1 --within 60s\n\n\
+        A move within a time is told once; the search begins anew where it ended."
+    )]
+    Jumps {
+        #[command(flatten)]
+        prices: PricesArgs,
+        /// How far the price must move, in percent
+        #[arg(long, value_name = "PERCENT", default_value = "1")]
+        percent: Percent,
+        /// Compare all prices that are no further apart than this, as in 60s, instead of neighbours
+        #[arg(long, value_name = "TIME")]
+        within: Option<Interval>,
+    },
+    /// The simple and the exponential moving average at each price
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query moving-average -f examples/quickstart.yaml --window 50 --limit 1000\n\n\
+        The exponential average begins as the first simple one and moves by 2 / (window + 1) of the difference.\n\
+        Without --limit, --since and --until the newest 100 prices are looked at."
+    )]
+    MovingAverage {
+        #[command(flatten)]
+        prices: PricesArgs,
+        /// Over how many prices
+        #[arg(short, long, value_name = "PRICES", default_value_t = 20, value_parser = window::<1>)]
+        window: usize,
+    },
+    /// The standard deviation of logarithmic returns over a window, at each price
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query volatility -f examples/quickstart.yaml --annualise --limit 1000\n\n\
+        A year has 365 days, and returns are as long as they are on average in the window.\n\
+        Without --limit, --since and --until the newest 100 prices are looked at."
+    )]
+    Volatility {
+        #[command(flatten)]
+        prices: PricesArgs,
+        /// Over how many returns
+        #[arg(short, long, value_name = "RETURNS", default_value_t = 20, value_parser = window::<2>)]
+        window: usize,
+        /// Tell it for a year, too
+        #[arg(long)]
+        annualise: bool,
+    },
+    /// The first, greatest, least and last price of each interval
+    #[command(
+        after_long_help = "Examples:\n  pricepipe query candles -f examples/quickstart.yaml --interval 1h --since 7d\n\n\
+        Days begin at midnight and weeks on Monday, UTC. An interval without a price has no candle."
+    )]
+    Candles {
+        #[command(flatten)]
+        prices: PricesArgs,
+        /// How long a candle is: a number with ms, s, m, h, d or w
+        #[arg(short, long, value_name = "TIME", default_value = "1m")]
+        interval: Interval,
+    },
+}
+
+impl Question {
+    pub(crate) fn common(&self) -> &CommonArgs {
+        match self {
+            Question::Latest { common } | Question::Count { common } => common,
+            Question::Stats { prices }
+            | Question::Jumps { prices, .. }
+            | Question::MovingAverage { prices, .. }
+            | Question::Volatility { prices, .. }
+            | Question::Candles { prices, .. } => &prices.common,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    /// The pipeline's file
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only this symbol; may be given more than once
+    #[arg(short, long = "symbol", value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+    /// How the answer is written
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PricesArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Only prices of this time or later: 2026-11-23T06:00:00Z, or how long ago, as in 24h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only prices before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Only the newest so many prices of each symbol, up to 1000000
+    #[arg(short, long, value_name = "PRICES", value_parser = limit)]
+    pub limit: Option<usize>,
+}
+
+impl PricesArgs {
+    /// What is asked of a symbol.
+    pub(crate) fn selection(&self, symbol: &str, now: Timestamp) -> Selection {
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.before(now));
+        Selection {
+            symbol: symbol.to_owned(),
+            since: at(self.since),
+            until: at(self.until),
+            newest: self.limit,
+        }
+    }
+
+    /// The same of a question with a row for each price.
+    pub(crate) fn short_selection(&self, symbol: &str, now: Timestamp) -> Selection {
+        let mut selection = self.selection(symbol, now);
+        if self.since.is_none() && self.until.is_none() {
+            selection.newest.get_or_insert(FEW);
+        }
+        selection
+    }
+}
+
+/// A time, or how long ago it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    At(Timestamp),
+    Ago(Interval),
+}
+
+impl Moment {
+    fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Moment::At(time) => time,
+            Moment::Ago(span) => {
+                Timestamp::from_millis(now.as_millis() - span.as_millis()).unwrap_or(Timestamp::MIN)
+            }
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(span) = text.parse() {
+            return Ok(Moment::Ago(span));
+        }
+        text.parse().map(Moment::At).map_err(|error| {
+            format!("{error}, nor how long ago; write 2026-11-23T06:00:00Z, or 90s, 30m, 24h, 7d")
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// One JSON array
+    Json,
+    /// A JSON object per line
+    Ndjson,
+    /// Comma-separated values below their names
+    Csv,
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    number(text, 1, MOST).ok_or_else(|| {
+        format!("not a number from 1 to {MOST}; without a limit --since and --until choose the prices")
+    })
+}
+
+fn window<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    number(text, LEAST, MOST).ok_or_else(|| format!("not a number from {LEAST} to {MOST}"))
+}
+
+fn number(text: &str, least: usize, most: usize) -> Option<usize> {
+    text.parse::<NonZeroUsize>().ok().map(NonZeroUsize::get).filter(|n| (least..=most).contains(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_or_how_long_ago() {
+        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+        let at = |text: &str| text.parse::<Moment>().map(|moment| moment.before(now).to_string());
+        assert_eq!(at("2h"), Ok("2026-11-23T04:00:00Z".to_owned()));
+        assert_eq!(at("2026-11-23T07:00:00+02:00"), Ok("2026-11-23T05:00:00Z".to_owned()));
+        assert_eq!(at("3650d"), Ok("2016-11-25T06:00:00Z".to_owned()));
+        let error = at("yesterday").unwrap_err();
+        assert!(error.contains("RFC 3339") && error.contains("24h"), "{error}");
+    }
+
+    #[test]
+    fn limits_and_windows_have_bounds() {
+        assert_eq!((limit("1"), limit("1000000")), (Ok(1), Ok(1_000_000)));
+        for text in ["0", "1000001", "-1", "many", ""] {
+            assert!(limit(text).unwrap_err().contains("1000000"), "{text}");
+        }
+        assert!(window::<1>("1").is_ok() && window::<2>("1").is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! Questions with a row for each symbol: the latest price, the count, the statistics.
+
+use std::io::stdout;
+
+use pricepipe_core::{PriceMessage, Timestamp};
+use pricepipe_store::SymbolCount;
+
+use super::{
+    Source, Trouble,
+    args::{CommonArgs, PricesArgs},
+    output::{Cell, Column, Printer, column, detail},
+};
+
+const LATEST: &[Column] = &[
+    column("collection", "COLLECTION"),
+    column("symbol", "SYMBOL"),
+    column("price", "PRICE"),
+    column("exchange", "EXCHANGE"),
+    column("time", "TIME"),
+    column("ageSeconds", "AGE"),
+];
+
+pub(super) async fn latest(source: &Source<'_>, common: &CommonArgs) -> Result<u64, Trouble> {
+    let mut printer = Printer::new(stdout(), common.output, LATEST);
+    for collection in source.pipeline.collections() {
+        for message in source.history.latest(&collection, &common.symbols).await? {
+            printer.row(latest_row(&collection, message, source.now))?;
+        }
+    }
+    Ok(printer.finish()?)
+}
+
+fn latest_row(collection: impl std::fmt::Display, message: PriceMessage, now: Timestamp) -> Vec<Cell> {
+    let age = (now.as_millis() - message.time.as_millis()) as f64 / 1_000.0;
+    vec![
+        Cell::text(collection),
+        Cell::text(message.symbol),
+        Cell::number(message.price),
+        Cell::text(message.exchange),
+        Cell::text(message.time),
+        Cell::with_form(age, format!("{age:.1}s")),
+    ]
+}
+
+const COUNT: &[Column] = &[
+    column("collection", "COLLECTION"),
+    column("symbol", "SYMBOL"),
+    column("documents", "DOCUMENTS"),
+    column("first", "FIRST"),
+    column("last", "LAST"),
+];
+
+pub(super) async fn count(source: &Source<'_>, common: &CommonArgs) -> Result<u64, Trouble> {
+    let mut printer = Printer::new(stdout(), common.output, COUNT);
+    for collection in source.pipeline.collections() {
+        let wanted =
+            |count: &SymbolCount| common.symbols.is_empty() || common.symbols.contains(&count.symbol);
+        for count in source.history.count(&collection).await?.into_iter().filter(wanted) {
+            let SymbolCount { symbol, documents, first, last } = count;
+            printer.row(vec![
+                Cell::text(&collection),
+                Cell::text(symbol),
+                Cell::number(documents),
+                Cell::text(first),
+                Cell::text(last),
+            ])?;
+        }
+    }
+    Ok(printer.finish()?)
+}
+
+const STATS: &[Column] = &[
+    detail("collection"),
+    column("symbol", "SYMBOL"),
+    column("count", "COUNT"),
+    column("first", "FIRST"),
+    column("last", "LAST"),
+    column("min", "MIN"),
+    detail("minTime"),
+    column("max", "MAX"),
+    detail("maxTime"),
+    column("average", "AVERAGE"),
+    column("standardDeviation", "STD DEVIATION"),
+];
+
+pub(super) async fn stats(source: &Source<'_>, prices: &PricesArgs) -> Result<u64, Trouble> {
+    let mut printer = Printer::new(stdout(), prices.common.output, STATS);
+    for (collection, symbol) in source.symbols(&prices.common) {
+        let selection = prices.selection(symbol, source.now);
+        let Some(stats) = pricepipe_store::stats(source.history, collection, selection).await? else {
+            continue;
+        };
+        printer.row(vec![
+            Cell::text(collection),
+            Cell::text(symbol),
+            Cell::number(stats.count),
+            Cell::text(stats.first.time),
+            Cell::text(stats.last.time),
+            Cell::number(stats.min.price),
+            Cell::text(stats.min.time),
+            Cell::number(stats.max.price),
+            Cell::text(stats.max.time),
+            Cell::figure(stats.average),
+            Cell::figure_or_none(stats.deviation),
+        ])?;
+    }
+    Ok(printer.finish()?)
+}

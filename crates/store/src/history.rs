@@ -1,0 +1,163 @@
+//! Reading series of prices: what a [`History`] is asked for, and how it answers.
+
+use std::time::Duration;
+
+use pricepipe_core::{
+    Timestamp,
+    analytics::{Candle, Candles, Interval, PricePoint, Stats, StatsFold, Totals},
+    names::CollectionName,
+};
+use tokio::{sync::mpsc, time::timeout};
+
+use crate::{BoxFuture, Store, StoreError, StoreErrorKind};
+
+/// Prices that travel together: enough that the channel costs nothing, few enough that memory stays flat.
+pub(crate) const CHUNK: usize = 1_000;
+/// Chunks that may wait for a slow reader.
+const QUEUE: usize = 4;
+/// The longest wait for the next prices. A server may first have to sort what its index does not.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A store that is read. What it does not compute itself is folded from [`History::prices`], and both ways give the
+/// same answer to the last digit.
+pub trait History: Store {
+    /// The prices of a symbol, oldest first; those of one moment by id.
+    fn prices(&self, collection: &CollectionName, selection: Selection) -> Series;
+
+    /// The totals of a symbol's prices, when the store can compute them exactly.
+    fn totals<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        selection: &'a Selection,
+    ) -> BoxFuture<'a, Result<Shortcut<Option<Totals>>, StoreError>>;
+
+    /// The candles of a symbol's prices in order, when the store can compute them exactly.
+    fn candles<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        selection: &'a Selection,
+        interval: Interval,
+    ) -> BoxFuture<'a, Result<Shortcut<Vec<Candle>>, StoreError>>;
+}
+
+/// Which prices are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Of this symbol.
+    pub symbol: String,
+    /// Of this moment or later ones.
+    pub since: Option<Timestamp>,
+    /// Of earlier moments than this.
+    pub until: Option<Timestamp>,
+    /// Of all these the newest, so many. They are kept in memory, 24 bytes each.
+    pub newest: Option<usize>,
+}
+
+impl Selection {
+    /// Every price of a symbol.
+    pub fn all(symbol: impl Into<String>) -> Self {
+        Selection { symbol: symbol.into(), since: None, until: None, newest: None }
+    }
+}
+
+/// An answer that a store may be able to compute itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shortcut<T> {
+    /// It could.
+    Answer(T),
+    /// It could not, or not exactly: fold the prices.
+    Fold,
+}
+
+/// Prices on their way, some at a time. Dropping it ends the reading.
+#[derive(Debug)]
+pub struct Series {
+    chunks: mpsc::Receiver<Result<Vec<PricePoint>, StoreError>>,
+}
+
+impl Series {
+    /// A series, and where its prices are put.
+    pub(crate) fn new() -> (Feed, Series) {
+        let (sender, chunks) = mpsc::channel(QUEUE);
+        (Feed { sender }, Series { chunks })
+    }
+
+    /// The next prices; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<PricePoint>>, StoreError> {
+        match timeout(PATIENCE, self.chunks.recv()).await {
+            Ok(chunk) => chunk.transpose(),
+            Err(_) => Err(StoreError::new(
+                StoreErrorKind::TimedOut,
+                format!("no prices came within {} s", PATIENCE.as_secs()),
+            )),
+        }
+    }
+}
+
+/// The store's end of a series.
+#[derive(Clone, Debug)]
+pub(crate) struct Feed {
+    sender: mpsc::Sender<Result<Vec<PricePoint>, StoreError>>,
+}
+
+/// Nobody wants more prices.
+#[derive(Debug)]
+pub(crate) struct Unwanted;
+
+impl Feed {
+    /// Gives prices to the reader, and waits until there is room for them.
+    pub(crate) async fn give(&self, chunk: Vec<PricePoint>) -> Result<(), Unwanted> {
+        self.sender.send(Ok(chunk)).await.map_err(|_| Unwanted)
+    }
+
+    /// The same on a thread that may block.
+    pub(crate) fn give_blocking(&self, chunk: Vec<PricePoint>) -> Result<(), Unwanted> {
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| Unwanted)
+    }
+
+    /// Ends the series with an error.
+    pub(crate) async fn fail(&self, error: StoreError) {
+        // Nobody may be listening any more.
+        let _ = self.sender.send(Err(error)).await;
+    }
+}
+
+/// Statistics of a symbol's prices; none without a price.
+pub async fn stats(
+    history: &dyn History,
+    collection: &CollectionName,
+    selection: Selection,
+) -> Result<Option<Stats>, StoreError> {
+    if let Shortcut::Answer(totals) = history.totals(collection, &selection).await? {
+        return Ok(totals.map(|totals| totals.stats()));
+    }
+    let (mut fold, mut series) = (StatsFold::default(), history.prices(collection, selection));
+    while let Some(chunk) = series.next().await? {
+        chunk.into_iter().for_each(|point| fold.push(point));
+    }
+    Ok(fold.finish())
+}
+
+/// Gives the candles of a symbol's prices to `each`, oldest first, until it says that it wants no more.
+pub async fn candles(
+    history: &dyn History,
+    collection: &CollectionName,
+    selection: Selection,
+    interval: Interval,
+    mut each: impl FnMut(Candle) -> bool,
+) -> Result<(), StoreError> {
+    if let Shortcut::Answer(candles) = history.candles(collection, &selection, interval).await? {
+        let _ = candles.into_iter().all(each);
+        return Ok(());
+    }
+    let (mut fold, mut series) = (Candles::of(interval), history.prices(collection, selection));
+    while let Some(chunk) = series.next().await? {
+        if !chunk.into_iter().filter_map(|point| fold.push(point)).all(&mut each) {
+            return Ok(());
+        }
+    }
+    if let Some(last) = fold.finish() {
+        each(last);
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Reads the prices of a symbol in their order.
+
+use std::{sync::Arc, time::Duration};
+
+use ::mongodb::{
+    Cursor, Database,
+    bson::{Document, RawDocument, RawDocumentBuf, doc},
+};
+use pricepipe_core::{Timestamp, analytics::PricePoint, names::CollectionName};
+
+use super::{client::Connection, document, horizon::horizons, read::collection_of};
+use crate::{
+    StoreError,
+    history::{CHUNK, Feed, Selection},
+};
+
+/// A long time: what ends a reading that hangs is the reader's patience for the next prices.
+const READING_LIMIT: Duration = Duration::from_secs(24 * 3_600);
+/// Documents in one reply of the server: a megabyte, about.
+const BATCH: u32 = 10_000;
+
+/// Feeds the prices to a reader, until there are no more or it wants no more.
+pub(super) async fn feed(
+    connection: &Arc<Connection>,
+    collection: CollectionName,
+    selection: Selection,
+    feed: Feed,
+) -> Result<(), StoreError> {
+    let operation = async move |database: Database| match selection.newest {
+        None => oldest_first(&database, &collection, &selection, &feed).await,
+        Some(newest) => newest_of_all(&database, &collection, &selection, newest, &feed).await,
+    };
+    connection.run("a query", READING_LIMIT, operation).await
+}
+
+/// The documents of a selection.
+pub(super) fn filter(symbol: &str, since: Option<Timestamp>, until: Option<Timestamp>) -> Document {
+    let date = |time: Timestamp| ::mongodb::bson::DateTime::from_millis(time.as_millis());
+    let mut time = Document::new();
+    if let Some(since) = since {
+        time.insert("$gte", date(since));
+    }
+    if let Some(until) = until {
+        time.insert("$lt", date(until));
+    }
+    let mut filter = doc! {"symbol": symbol};
+    if !time.is_empty() {
+        filter.insert("time", time);
+    }
+    filter
+}
+
+async fn oldest_first(
+    database: &Database,
+    name: &CollectionName,
+    selection: &Selection,
+    feed: &Feed,
+) -> Result<(), StoreError> {
+    let filter = filter(&selection.symbol, selection.since, selection.until);
+    let mut cursor = open(database, name, filter, 1, BATCH).await?;
+    let (mut arranged, mut moment, mut strangers) = (Vec::with_capacity(CHUNK), Moment::default(), 0);
+    while cursor.advance().await? {
+        let Some((id, point)) = known(cursor.current(), &mut strangers) else { continue };
+        if moment.ends_with(&point) {
+            arranged.extend(moment.take());
+            if arranged.len() >= CHUNK && feed.give(std::mem::take(&mut arranged)).await.is_err() {
+                return Ok(());
+            }
+        }
+        moment.points.push((id, point));
+    }
+    arranged.extend(moment.take());
+    if !arranged.is_empty() {
+        let _ = feed.give(arranged).await;
+    }
+    tell_of(strangers, name);
+    Ok(())
+}
+
+async fn newest_of_all(
+    database: &Database,
+    name: &CollectionName,
+    selection: &Selection,
+    newest: usize,
+    feed: &Feed,
+) -> Result<(), StoreError> {
+    let mut found = Vec::new();
+    for since in horizons(selection.since, selection.until) {
+        let filter = filter(&selection.symbol, since, selection.until);
+        found = newest_first(database, name, filter, newest).await?;
+        if found.len() >= newest {
+            break;
+        }
+    }
+    found.reverse();
+    for chunk in found.chunks(CHUNK) {
+        if feed.give(chunk.to_vec()).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// So many prices, the newest first. There is no limit in the query: which prices of the last moment belong to them
+/// is known once that moment has been read to its end.
+async fn newest_first(
+    database: &Database,
+    name: &CollectionName,
+    filter: Document,
+    newest: usize,
+) -> Result<Vec<PricePoint>, StoreError> {
+    let batch = u32::try_from(newest.saturating_add(1)).unwrap_or(BATCH).min(BATCH);
+    let mut cursor = open(database, name, filter, -1, batch).await?;
+    let (mut found, mut moment, mut strangers) = (Vec::new(), Moment::default(), 0);
+    while cursor.advance().await? {
+        let Some((id, point)) = known(cursor.current(), &mut strangers) else { continue };
+        if moment.ends_with(&point) {
+            found.extend(moment.take().rev());
+            if found.len() >= newest {
+                break;
+            }
+        }
+        moment.points.push((id, point));
+    }
+    found.extend(moment.take().rev());
+    found.truncate(newest);
+    tell_of(strangers, name);
+    Ok(found)
+}
+
+async fn open(
+    database: &Database,
+    name: &CollectionName,
+    filter: Document,
+    order: i32,
+    batch: u32,
+) -> Result<Cursor<RawDocumentBuf>, StoreError> {
+    let collection = collection_of(database, name);
+    let find = collection.find(filter).projection(doc! {"time": 1, "price": 1}).sort(doc! {"time": order});
+    Ok(find.batch_size(batch).allow_disk_use(true).await?)
+}
+
+/// The prices of one moment, which the index leaves in any order.
+#[derive(Default)]
+struct Moment {
+    points: Vec<(String, PricePoint)>,
+}
+
+impl Moment {
+    /// Whether this point is of another moment.
+    fn ends_with(&self, next: &PricePoint) -> bool {
+        self.points.last().is_some_and(|(_, last)| last.time != next.time)
+    }
+
+    /// The prices by id.
+    fn take(&mut self) -> impl DoubleEndedIterator<Item = PricePoint> {
+        self.points.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        self.points.drain(..).map(|(_, point)| point)
+    }
+}
+
+fn known(raw: &RawDocument, strangers: &mut u64) -> Option<(String, PricePoint)> {
+    let found = document::decode_point(raw).ok();
+    *strangers += u64::from(found.is_none());
+    found
+}
+
+fn tell_of(strangers: u64, collection: &CollectionName) {
+    if strangers > 0 {
+        tracing::warn!(%collection, documents = strangers, "left out documents that are not prices");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(millis: i64, price: &str) -> PricePoint {
+        PricePoint { time: Timestamp::from_millis(millis).unwrap(), price: price.parse().unwrap() }
+    }
+
+    #[test]
+    fn the_prices_of_a_moment_are_ordered_by_id() {
+        let mut moment = Moment::default();
+        assert!(!moment.ends_with(&point(1, "1")));
+        for (id, price) in [("b", "2"), ("c", "3"), ("a", "1")] {
+            assert!(!moment.ends_with(&point(7, price)));
+            moment.points.push((id.to_owned(), point(7, price)));
+        }
+        assert!(moment.ends_with(&point(8, "1")));
+        assert!(moment.take().eq([point(7, "1"), point(7, "2"), point(7, "3")]));
+        assert!(moment.take().eq([]));
+    }
+
+    #[test]
+    fn a_filter_names_only_what_was_asked_for() {
+        assert_eq!(filter("BTCUSDT", None, None), doc! {"symbol": "BTCUSDT"});
+        let date = ::mongodb::bson::DateTime::from_millis(7);
+        let seven = Timestamp::from_millis(7).ok();
+        assert_eq!(filter("A", seven, None), doc! {"symbol": "A", "time": {"$gte": date}});
+        assert_eq!(filter("A", None, seven), doc! {"symbol": "A", "time": {"$lt": date}});
+    }
+}
