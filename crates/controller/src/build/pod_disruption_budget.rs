@@ -1,0 +1,29 @@
+//! The PodDisruptionBudgets: a drained node takes one replica of a worker at a time. Pure.
+//!
+//! There is none for a single replica: it could only forbid that the node is drained at all.
+
+use k8s_openapi::{
+    api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+};
+
+use crate::labels::{self, Component};
+
+use super::{Plan, worker_name};
+
+pub(super) fn build(plan: &Plan<'_>, component: Component) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: plan.metadata(worker_name(plan.pipeline, component), Some(component)),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(LabelSelector {
+                match_labels: Some(labels::selector(plan.pipeline, component)),
+                ..LabelSelector::default()
+            }),
+            // While Kafka or the store is away no worker is ready, and none has work that an eviction could disturb.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        ..PodDisruptionBudget::default()
+    }
+}

@@ -1,0 +1,15 @@
+//! The ServiceAccounts: an identity for each worker, without any access to the API. Pure.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+
+use crate::labels::Component;
+
+use super::{Plan, worker_name};
+
+pub(super) fn build(plan: &Plan<'_>, component: Component) -> ServiceAccount {
+    ServiceAccount {
+        metadata: plan.metadata(worker_name(plan.pipeline, component), Some(component)),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    }
+}

@@ -1,0 +1,53 @@
+//! Which topics each pipeline claims, read from what is watched. No I/O.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use pricepipe_api::{PricePipeline, validate};
+use pricepipe_core::Pipeline;
+
+use crate::{
+    context::{Context, SpecClaim},
+    dereference,
+    kafka::ownership::Claim,
+};
+
+/// What a pipeline claims.
+pub(crate) fn claim(context: &Context, resource: &PricePipeline) -> Claim {
+    let metadata = &resource.metadata;
+    let generation = metadata.generation.unwrap_or_default();
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let spec = context.claim(uid, generation, || spec_claim(context, resource, generation));
+    let known = resource.status.iter().flat_map(|status| &status.topics).map(|topic| topic.name.clone());
+    Claim {
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+        created: metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |time| time.0),
+        cluster: spec.connection.map_or_else(BTreeSet::new, |connection| context.kafka.cluster(&connection)),
+        topics: spec.topics.into_iter().chain(known).collect(),
+    }
+}
+
+/// What every other pipeline claims.
+pub(crate) fn others(context: &Context, resource: &PricePipeline) -> Vec<Claim> {
+    let stored = context.scopes.iter().flat_map(|scope| scope.pipelines.state());
+    let readable = stored.filter_map(|pipeline| {
+        let other = pipeline.0.as_ref().ok()?;
+        (other.metadata.uid != resource.metadata.uid).then(|| claim(context, other))
+    });
+    readable.collect()
+}
+
+fn spec_claim(context: &Context, resource: &PricePipeline, generation: i64) -> SpecClaim {
+    let Ok(pipeline) = validate(resource) else {
+        return SpecClaim { generation, connection: None, topics: Vec::new() };
+    };
+    let connection = dereference::connection(&pipeline, &context.settings).cloned();
+    SpecClaim { generation, connection, topics: topics(&pipeline) }
+}
+
+/// The topics of a pipeline, the dead-letter topic too.
+fn topics(pipeline: &Pipeline) -> Vec<String> {
+    let topics = pipeline.topics().into_iter().chain([pipeline.dead_letter_topic()]);
+    topics.map(|topic| topic.name.to_string()).collect()
+}

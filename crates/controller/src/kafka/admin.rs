@@ -1,0 +1,229 @@
+//! One client: a cluster, and a user of it. Network I/O.
+//!
+//! librdkafka tells a caller only that time is over; why, a wrong password for instance, it says besides. A client
+//! remembers that until the brokers answer again, so that everyone who asks is told the cause.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
+use pricepipe_service::kafka::{
+    self,
+    native::{self, AskError, DescribedTopic, ERRORS_AS_EVENTS, Notice},
+};
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    error::{KafkaError as ClientError, RDKafkaErrorCode},
+};
+
+use super::{KafkaError, clients::addresses};
+
+/// How long the brokers have to answer one question.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+type Client = AdminClient<DefaultClientContext>;
+
+/// One client: a cluster, and a user of it.
+pub(crate) struct KafkaAdmin {
+    /// `None` only while it is dropped.
+    client: Option<Arc<Client>>,
+    addresses: Vec<String>,
+    credentials: Option<KafkaCredentials>,
+    cluster_id: OnceLock<String>,
+    trouble: Mutex<Option<Notice>>,
+}
+
+impl KafkaAdmin {
+    pub(super) fn new(
+        connection: &KafkaConnection,
+        credentials: Option<&KafkaCredentials>,
+        ca_pem: Option<&str>,
+    ) -> Result<Self, KafkaError> {
+        let here = KafkaConnection { ca_file: None, ..connection.clone() };
+        let mut config = kafka::admin(&here, credentials, "pricepipe-controller");
+        config.set(ERRORS_AS_EVENTS.0, ERRORS_AS_EVENTS.1);
+        if let Some(pem) = ca_pem {
+            config.set("ssl.ca.pem", pem);
+        }
+        let client = config.create().map_err(|error| settings(&error, ca_pem.is_some()))?;
+        Ok(KafkaAdmin {
+            client: Some(Arc::new(client)),
+            addresses: addresses(connection).collect(),
+            credentials: credentials.cloned(),
+            cluster_id: OnceLock::new(),
+            trouble: Mutex::default(),
+        })
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(String::as_str)
+    }
+
+    /// The cluster's own id, once it was reached.
+    pub(super) fn cluster_id(&self) -> Option<String> {
+        self.cluster_id.get().cloned()
+    }
+
+    /// Who speaks to Kafka, for texts.
+    pub(super) fn user(&self) -> String {
+        self.credentials.as_ref().map_or_else(|| "everybody".to_owned(), |c| format!("user {:?}", c.username))
+    }
+
+    /// How long one question may take, for rust-rdkafka's own functions.
+    pub(super) fn options() -> AdminOptions {
+        AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
+    }
+
+    /// Those of these topics that exist, and a code for those that Kafka does not describe.
+    pub(super) async fn describe(
+        &self,
+        topics: Vec<String>,
+    ) -> Result<BTreeMap<String, Result<DescribedTopic, RDKafkaErrorCode>>, KafkaError> {
+        let described = self.ask(move |client| native::describe_topics(client.inner(), &topics, PATIENCE));
+        let missing = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
+        let exists = |(_, found): &(_, Result<_, RDKafkaErrorCode>)| {
+            found.as_ref().map_or_else(|code| !missing.contains(code), |_| true)
+        };
+        Ok(described.await?.into_iter().filter(exists).collect())
+    }
+
+    /// Asks from a thread that may wait.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Client) -> Result<T, AskError> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let client = Arc::clone(self.client());
+        let asked = tokio::task::spawn_blocking(move || {
+            let asked = ask(&client);
+            let cluster_id = asked.is_ok().then(|| client.inner().fetch_cluster_id(Duration::ZERO)).flatten();
+            (asked, cluster_id)
+        });
+        let (asked, cluster_id) =
+            asked.await.map_err(|error| KafkaError::Unreachable(format!("Kafka was not asked: {error}")))?;
+        if let Some(id) = cluster_id {
+            self.cluster_id.get_or_init(|| id);
+        }
+        asked.inspect(|_| self.is_fine()).map_err(|error| match error {
+            AskError::Failed { code, text } => self.failed(code, &text),
+            error => self.failed(RDKafkaErrorCode::OperationTimedOut, &error.to_string()),
+        })
+    }
+
+    /// Waits for one of rust-rdkafka's own questions.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl AsyncFnOnce(&Client) -> Result<T, ClientError>,
+    ) -> Result<T, KafkaError> {
+        let called = call(self.client()).await;
+        called.inspect(|_| self.is_fine()).map_err(|error| {
+            let code = match &error {
+                ClientError::AdminOp(code) => *code,
+                error => error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+            };
+            self.failed(code, &error.to_string())
+        })
+    }
+
+    fn client(&self) -> &Arc<Client> {
+        self.client.as_ref().expect("a client until it is dropped")
+    }
+
+    fn is_fine(&self) {
+        native::notices(self.client());
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What a failed question comes to.
+    fn failed(&self, code: RDKafkaErrorCode, text: &str) -> KafkaError {
+        let forbidden = [
+            RDKafkaErrorCode::ClusterAuthorizationFailed,
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::GroupAuthorizationFailed,
+        ];
+        let servers = self.addresses.join(",");
+        if forbidden.contains(&code) {
+            return KafkaError::Forbidden {
+                what: format!("Kafka at {servers} does not allow {} to do this: {text}", self.user()),
+                remedy: "grant it Create, Delete, Describe, Alter, DescribeConfigs and AlterConfigs on the topics, and \
+                         Describe on the groups pricepipe.*"
+                    .to_owned(),
+            };
+        }
+        let trouble = self.trouble();
+        let cause = trouble.as_ref().map_or_else(|| text.to_owned(), |trouble| self.reason(&trouble.text));
+        match trouble.map(|trouble| trouble.code) {
+            Some(code) if is_about_login(code) => KafkaError::Authentication(format!(
+                "Kafka at {servers} refuses {}: {cause}; check username and password in the Secret of \
+                 spec.kafka.sasl.credentialsSecretRef, and the mechanism",
+                self.user()
+            )),
+            Some(RDKafkaErrorCode::SSL) => KafkaError::Authentication(format!(
+                "no TLS connection to Kafka at {servers}: {cause}; check that spec.kafka.tls.caSecretRef names the \
+                 authority of the brokers' certificates, and that these name the addresses"
+            )),
+            _ => KafkaError::Unreachable(format!(
+                "Kafka at {servers} does not answer: {cause}; check spec.kafka.bootstrapServers and that the brokers run"
+            )),
+        }
+    }
+
+    /// What the client met, the first since the brokers last answered: the text does not change with every attempt.
+    fn trouble(&self) -> Option<Notice> {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        for notice in native::notices(self.client()) {
+            // It only says that nothing works, and not why.
+            if notice.code == RDKafkaErrorCode::AllBrokersDown {
+                continue;
+            }
+            let says_more = |known: &Notice| is_about_access(notice.code) && !is_about_access(known.code);
+            if trouble.as_ref().is_none_or(says_more) {
+                *trouble = Some(notice);
+            }
+        }
+        trouble.clone()
+    }
+
+    /// librdkafka's words without what differs from one attempt to the next, and without the password should it ever be
+    /// in there.
+    fn reason(&self, text: &str) -> String {
+        let text = text.split(" (after ").next().unwrap_or_default();
+        match &self.credentials {
+            Some(credentials) if !credentials.password.expose().is_empty() => {
+                text.replace(credentials.password.expose(), "***")
+            }
+            _ => text.to_owned(),
+        }
+    }
+}
+
+impl Drop for KafkaAdmin {
+    fn drop(&mut self) {
+        // It waits for threads of librdkafka's, for which no task of ours may wait.
+        if let Some(client) = self.client.take() {
+            thread::spawn(move || drop(client));
+        }
+    }
+}
+
+fn is_about_access(code: RDKafkaErrorCode) -> bool {
+    is_about_login(code) || code == RDKafkaErrorCode::SSL
+}
+
+fn is_about_login(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed, UnsupportedSASLMechanism};
+    [Authentication, SaslAuthenticationFailed, UnsupportedSASLMechanism].contains(&code)
+}
+
+fn settings(error: &ClientError, has_ca: bool) -> KafkaError {
+    let remedy = if has_ca {
+        "check that the Secret of spec.kafka.tls.caSecretRef holds certificates in PEM"
+    } else {
+        "check spec.kafka"
+    };
+    KafkaError::Settings(format!("the Kafka connection cannot be used: {error}; {remedy}"))
+}

@@ -1,0 +1,111 @@
+//! The controller's metrics.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use pricepipe_service::metrics::{Metrics, Registry};
+use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+
+const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// What is counted and measured.
+pub(crate) struct Observations {
+    reconciliations: IntCounterVec,
+    seconds: Histogram,
+    conditions: IntGaugeVec,
+    leader: IntGauge,
+}
+
+impl Observations {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let metrics = Metrics(registry);
+        Observations {
+            reconciliations: metrics.counters(
+                "controller_reconciliations_total",
+                "Visits to a pipeline, by how they ended",
+                &["outcome"],
+            ),
+            seconds: metrics.histogram(
+                "controller_reconcile_duration_seconds",
+                "How long a visit to a pipeline took",
+                SECONDS,
+            ),
+            conditions: metrics.gauges(
+                "pipeline_condition",
+                "A pipeline's condition: 1 true, 0 false, -1 unknown",
+                &["namespace", "name", "type"],
+            ),
+            leader: metrics.gauge("controller_leader", "1 while this controller leads"),
+        }
+    }
+
+    /// The gauge that tells whether this process leads.
+    pub(crate) fn leader(&self) -> IntGauge {
+        self.leader.clone()
+    }
+
+    /// A visit ended. `outcome` is one of a closed set.
+    pub(crate) fn visited(&self, outcome: &str, took: Duration) {
+        self.reconciliations.with_label_values(&[outcome]).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// What the conditions of a pipeline are now.
+    pub(crate) fn conditions(&self, namespace: &str, name: &str, conditions: &[Condition]) {
+        for condition in conditions {
+            let value = match condition.status.as_str() {
+                "True" => 1,
+                "False" => 0,
+                _ => -1,
+            };
+            self.conditions.with_label_values(&[namespace, name, &condition.type_]).set(value);
+        }
+    }
+
+    /// A pipeline is gone, and so are its series.
+    pub(crate) fn forget(&self, namespace: &str, name: &str, types: &[&str]) {
+        for kind in types {
+            // One that was never set is not there to be removed.
+            let _ = self.conditions.remove_label_values(&[namespace, name, kind]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+    use prometheus::TextEncoder;
+
+    use super::*;
+
+    fn condition(kind: &str, status: &str) -> Condition {
+        Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: "Test".to_owned(),
+            message: String::new(),
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            observed_generation: None,
+        }
+    }
+
+    #[test]
+    fn the_series_of_a_pipeline_that_is_gone_are_removed() {
+        let registry = Registry::default();
+        let observations = Observations::new(&registry);
+        let text = || TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        observations.conditions(
+            "prices",
+            "majors",
+            &[condition("Ready", "True"), condition("SpecValid", "Unknown")],
+        );
+        let before = text();
+        assert!(
+            before
+                .contains(r#"pricepipe_pipeline_condition{name="majors",namespace="prices",type="Ready"} 1"#)
+        );
+        assert!(before.contains(r#"type="SpecValid"} -1"#), "{before}");
+        observations.forget("prices", "majors", &["Ready", "SpecValid", "TopicsReady"]);
+        assert!(!text().contains("majors"), "{}", text());
+    }
+}

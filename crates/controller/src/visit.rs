@@ -1,0 +1,163 @@
+//! One visit to a pipeline: what is known of it and what was found out.
+
+use std::sync::Arc;
+
+use k8s_openapi::{
+    api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::OwnerReference, jiff::Timestamp,
+};
+use kube::api::{Patch, PatchParams};
+use pricepipe_api::{PricePipeline, PricePipelineStatus, TopicStatus};
+use pricepipe_core::Pipeline;
+use serde_json::json;
+
+use crate::{
+    build,
+    conditions::{self, ConditionType, Finding, Reason, State},
+    context::{Context, Guarded, Key, Memory, reference},
+    error::Error,
+    events,
+    labels::{self, Component},
+    status::{Lag, Observed, status},
+};
+
+/// One visit to a pipeline that can be read.
+pub(crate) struct Visit<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) guard: &'a Guarded,
+    pub(crate) resource: &'a PricePipeline,
+    pub(crate) key: &'a Key,
+    pub(crate) uid: &'a str,
+    pub(crate) generation: i64,
+    pub(crate) memory: &'a mut Memory,
+    /// The status as it is in the cluster.
+    pub(crate) previous: PricePipelineStatus,
+    pub(crate) pipeline: Option<Arc<Pipeline>>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) topics: Option<Vec<TopicStatus>>,
+    pub(crate) lag: Lag,
+}
+
+impl<'a> Visit<'a> {
+    pub(crate) fn new(
+        context: &'a Context,
+        guard: &'a Guarded,
+        resource: &'a PricePipeline,
+        key: &'a Key,
+        memory: &'a mut Memory,
+    ) -> Self {
+        Visit {
+            context,
+            guard,
+            resource,
+            key,
+            uid: resource.metadata.uid.as_deref().unwrap_or_default(),
+            generation: resource.metadata.generation.unwrap_or_default(),
+            memory,
+            previous: resource.status.clone().unwrap_or_default(),
+            pipeline: None,
+            findings: Vec::new(),
+            topics: None,
+            lag: Lag::NotAsked,
+        }
+    }
+
+    /// The pipeline as the owner of its objects.
+    pub(crate) fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: pricepipe_api::API_VERSION.to_owned(),
+            kind: pricepipe_api::KIND.to_owned(),
+            name: self.key.name.clone(),
+            uid: self.uid.to_owned(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+
+    /// Says what was found out: in the status when it changed, in the metrics, and in an event when the pipeline
+    /// became ready or stopped being so for a new reason.
+    pub(crate) async fn report(&mut self) -> Result<(), Error> {
+        let deployment = |component| self.deployment(component);
+        let (producer, consumer) = (deployment(Component::Producer), deployment(Component::Consumer));
+        let observed = Observed {
+            generation: self.generation,
+            pipeline: self.pipeline.as_deref(),
+            findings: std::mem::take(&mut self.findings),
+            topics: self.topics.take(),
+            producer: producer.as_ref(),
+            consumer: consumer.as_ref(),
+            lag: self.lag,
+        };
+        let next = status(&self.previous, &observed, Timestamp::now());
+        self.tell(next).await
+    }
+
+    /// Writes a status when it differs from the one that is there.
+    pub(crate) async fn tell(&mut self, next: PricePipelineStatus) -> Result<(), Error> {
+        self.context.observations.conditions(&self.key.namespace, &self.key.name, &next.conditions);
+        if next == self.previous {
+            return Ok(());
+        }
+        self.write(next.clone()).await?;
+        let before = std::mem::replace(&mut self.previous, next);
+        self.announce(&before).await;
+        Ok(())
+    }
+
+    /// Writes a status. The field manager owns all of it, so what is left out is removed.
+    pub(crate) async fn write(&self, status: PricePipelineStatus) -> Result<(), Error> {
+        self.context.must_lead()?;
+        let patch = json!({
+            "apiVersion": pricepipe_api::API_VERSION,
+            "kind": pricepipe_api::KIND,
+            // Of this pipeline, not of a later one of the same name.
+            "metadata": {"name": self.key.name, "uid": self.uid},
+            "status": status,
+        });
+        let pipelines = self.context.pipelines(&self.key.namespace);
+        let parameters = PatchParams::apply(labels::CONTROLLER).force();
+        let written = pipelines.patch_status(&self.key.name, &parameters, &Patch::Apply(patch)).await;
+        written.map_err(Error::api(Vec::new(), "write the pipeline's status"))?;
+        Ok(())
+    }
+
+    pub(crate) async fn say(&self, reason: events::Reason, note: &str) {
+        self.context.events.say(&reference(self.guard), reason, note).await;
+    }
+
+    async fn announce(&self, before: &PricePipelineStatus) {
+        let ready =
+            |status: &PricePipelineStatus| conditions::get(&status.conditions, ConditionType::Ready).cloned();
+        let Some(now) = ready(&self.previous) else { return };
+        let same = ready(before).is_some_and(|before| before.reason == now.reason);
+        let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == now.reason);
+        if let Some(reason) = reason.filter(|_| !same) {
+            self.say(events::Reason::Condition(reason), &now.message).await;
+        }
+    }
+
+    /// Tells of topics that this visit created.
+    pub(crate) async fn created(&self, topics: &[TopicStatus]) {
+        let known = |name: &str| self.previous.topics.iter().any(|topic| topic.name == name && topic.created);
+        let new = topics.iter().filter(|topic| topic.created && !known(&topic.name));
+        let names: Vec<&str> = new.map(|topic| topic.name.as_str()).collect();
+        if !names.is_empty() {
+            self.say(events::Reason::TopicsCreated, &format!("created topics {}", names.join(", "))).await;
+        }
+    }
+
+    fn deployment(&self, component: Component) -> Option<Deployment> {
+        let name = build::worker_name(self.pipeline.as_deref()?, component);
+        let scope = self.context.scope(&self.key.namespace)?;
+        scope.children.deployment(&self.key.namespace, &name, self.uid)
+    }
+
+    /// Adds what an error means, where no earlier finding says more.
+    pub(crate) fn found(&mut self, error: &Error) {
+        for finding in error.findings() {
+            if self.findings.iter().all(|known| known.about != finding.about || known.state == State::True) {
+                self.findings.retain(|known| known.about != finding.about);
+                self.findings.push(finding);
+            }
+        }
+    }
+}
