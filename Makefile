@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test check generate bench servers servers-down clean-servers
+.PHONY: help setup run build test check generate bench servers servers-down cluster cluster-down images clean-servers
 
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
@@ -28,9 +28,9 @@ build: setup # binaries and tests
 	$(BUILD) --all-targets
 
 # Tests marked `#[ignore = "needs …"]` want real servers. Those tests measure time, so they run one after another.
-test: build ## all tests: the plain ones, then those that need Kafka and MongoDB (started and stopped here; KEEP=1 leaves them running)
+test: build ## all tests: the plain ones, then those with Kafka and MongoDB (started and stopped here; KEEP=1 leaves them running)
 	$(TEST)
-	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --test-threads 1
+	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --test-threads 1
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
 	cargo fmt --all --check
@@ -44,8 +44,8 @@ generate: setup ## write the generated files anew
 	UPDATE=1 $(TEST) --quiet -- up_to_date
 
 bench: setup ## measure speed and memory against real servers, release build; fails when a bar is missed
-	cargo build --locked --workspace --release --bins
-	tests/testbed/servers run cargo test --locked --release -p pricepipe-tests --test bench -- --ignored --nocapture --test-threads 1
+	cargo build --locked --workspace --release --bins --test bench
+	tests/testbed/servers run cargo test --locked --workspace --release --test bench -- --ignored --nocapture --test-threads 1
 
 servers: ## start Kafka and the MongoDB-compatible server, to work with by hand
 	@tests/testbed/servers up
@@ -53,5 +53,16 @@ servers: ## start Kafka and the MongoDB-compatible server, to work with by hand
 servers-down: ## stop them and forget their data
 	@tests/testbed/servers down
 
-clean-servers: ## stop them and delete everything that was downloaded and built for them
+cluster: ## start Kubernetes, Kafka and the MongoDB-compatible server, with our images, to work with by hand
+	@tests/testbed/kubernetes up
+	@tests/testbed/kubernetes load
+
+cluster-down: ## stop it and forget everything in it
+	@tests/testbed/kubernetes down
+
+images: ## build the container images and print their archives; PROFILE=release builds what is shipped
+	@tests/testbed/images build
+
+clean-servers: ## stop servers and clusters, and delete everything that was downloaded and built for them
+	@tests/testbed/kubernetes clean
 	@tests/testbed/servers clean

@@ -1,5 +1,6 @@
-//! What the tests that cross crates share: real servers, worker processes, and a look into Kafka and the store.
+//! What the tests that cross crates share: real servers and a cluster, worker processes, and a look into Kafka and the store.
 
+pub mod cluster;
 pub mod documents;
 pub mod exchange;
 pub mod http;

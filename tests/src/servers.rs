@@ -33,20 +33,23 @@ impl OwnServer {
     /// A Kafka broker.
     pub fn kafka() -> OwnServer {
         let port = own_port("KAFKA_PORT", 19_092);
-        OwnServer::new("kafka", ("KAFKA_PORT", port.to_string()), format!("127.0.0.1:{port}"))
+        OwnServer::new("kafka", ("KAFKA_PORT", port.to_string()), "KAFKA_BOOTSTRAP_SERVERS=")
     }
 
     /// A MongoDB-compatible server.
     pub fn mongodb() -> OwnServer {
         let port = own_port("MONGO_PORT", 27_117);
-        OwnServer::new("mongodb", ("MONGO_PORT", port.to_string()), format!("mongodb://127.0.0.1:{port}/"))
+        OwnServer::new("mongodb", ("MONGO_PORT", port.to_string()), "MONGO_CONNECTION_STRING=")
     }
 
-    fn new(script: &str, environment: (&'static str, String), address: String) -> OwnServer {
+    /// The script says by a line that begins with `says` how the server is reached.
+    fn new(script: &str, environment: (&'static str, String), says: &str) -> OwnServer {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testbed").join(script);
-        let server = OwnServer { script, environment, address };
+        let mut server = OwnServer { script, environment, address: String::new() };
         server.call("down");
-        server.call("up");
+        let said = server.call("up");
+        let address = said.lines().find_map(|line| line.strip_prefix(says));
+        server.address = address.expect("`up` says how the server is reached").to_owned();
         server
     }
 
@@ -60,7 +63,7 @@ impl OwnServer {
         self.call("stop");
     }
 
-    fn call(&self, verb: &str) {
+    fn call(&self, verb: &str) -> String {
         let mut command = Command::new(&self.script);
         command.arg(verb).env(self.environment.0, &self.environment.1).stdin(Stdio::null());
         let output = command.output().expect("the testbed's script runs");
@@ -70,6 +73,7 @@ impl OwnServer {
             self.script.display(),
             String::from_utf8_lossy(&output.stderr)
         );
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 

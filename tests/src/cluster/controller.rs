@@ -1,0 +1,117 @@
+//! The controller in the cluster, installed as a user installs it.
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+use serde_json::{Value, json};
+
+use super::{kubectl, kubectl_with, until};
+use crate::http;
+
+/// The namespace that the controller is installed in.
+pub const SYSTEM: &str = "pricepipe-system";
+
+/// The name of its Deployment and of its Lease.
+pub const CONTROLLER: &str = "pricepipe-controller";
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The running controller.
+pub struct Controller {
+    client: Client,
+}
+
+impl Controller {
+    /// Applies `manifests/install.yaml`, which also undoes what an earlier test has changed, and waits for the rollout.
+    /// The operator's default Kafka is the testbed's.
+    pub async fn install() -> Controller {
+        Controller::install_with(&[]).await
+    }
+
+    /// The same with these environment variables besides.
+    pub async fn install_with(environment: &[(&str, &str)]) -> Controller {
+        let kafka = crate::servers::kafka();
+        let mut variables = vec![("PRICEPIPE_KAFKA_BOOTSTRAP_SERVERS", kafka.as_str())];
+        variables.extend(environment);
+        kubectl_with(&["apply", "-f", "-"], &manifest(&variables));
+        let controller = Controller { client: super::client().await };
+        controller.until_available().await;
+        controller
+    }
+
+    /// Waits until all of its replicas are those that were asked for last, and answer.
+    pub async fn until_available(&self) {
+        until("the controller is available", PATIENCE, async || {
+            let deployment = self.deployments().get(CONTROLLER).await.map_err(|error| error.to_string())?;
+            if is_rolled_out(&deployment) { Ok(()) } else { Err(format!("{:?}", deployment.status)) }
+        })
+        .await;
+    }
+
+    /// Runs so many replicas.
+    pub async fn scale(&self, replicas: usize) {
+        let replicas = format!("--replicas={replicas}");
+        kubectl(&["-n", SYSTEM, "scale", &format!("deployment/{CONTROLLER}"), &replicas]);
+        self.until_available().await;
+    }
+
+    /// Its pods that run and are not about to end.
+    pub async fn pods(&self) -> Vec<Pod> {
+        let selector = ListParams::default().labels(&format!("app.kubernetes.io/name={CONTROLLER}"));
+        let pods = Api::<Pod>::namespaced(self.client.clone(), SYSTEM).list(&selector).await;
+        let runs = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            pod.metadata.deletion_timestamp.is_none() && phase == Some("Running")
+        };
+        pods.expect("the API server answers").items.into_iter().filter(runs).collect()
+    }
+
+    /// The pod that holds the Lease, if there is one.
+    pub async fn leader(&self) -> Option<Pod> {
+        let lease = Api::<Lease>::namespaced(self.client.clone(), SYSTEM).get_opt(CONTROLLER).await;
+        let holder = lease.expect("the API server answers")?.spec?.holder_identity?;
+        self.pods().await.into_iter().find(|pod| holder.starts_with(&pod.name_any()))
+    }
+
+    /// A metric's sum over all pods and over the series whose labels contain `labels`; 0 when there is none.
+    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
+        let pages = self.pods().await.into_iter().filter_map(|pod| page(&pod, "/metrics"));
+        pages.filter_map(|page| http::metric(&page, name, labels)).sum()
+    }
+
+    fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), SYSTEM)
+    }
+}
+
+/// What a pod of ours serves at this path.
+fn page(pod: &Pod, path: &str) -> Option<String> {
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+    http::get(SocketAddr::new(address, 8080), path).map(|(_, body)| body)
+}
+
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation == deployment.metadata.generation
+            && status.updated_replicas.unwrap_or(0) == wanted
+            && status.available_replicas.unwrap_or(0) == wanted
+            && status.replicas.unwrap_or(0) == wanted
+    })
+}
+
+/// `manifests/install.yaml`, with these variables in the Deployment.
+fn manifest(variables: &[(&str, &str)]) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/install.yaml");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
+    let deployments = objects.iter_mut().filter(|object| object["kind"] == "Deployment");
+    for deployment in deployments {
+        let environment = deployment.pointer_mut("/spec/template/spec/containers/0/env");
+        let environment = environment.and_then(Value::as_array_mut).expect("the controller's variables");
+        environment.retain(|entry| variables.iter().all(|(name, _)| entry["name"] != *name));
+        environment.extend(variables.iter().map(|(name, value)| json!({"name": name, "value": value})));
+    }
+    json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()
+}

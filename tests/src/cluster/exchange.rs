@@ -1,0 +1,92 @@
+//! The simulated exchange as a pod, for pipelines that run in the cluster.
+
+use std::{net::SocketAddr, time::Duration};
+
+use k8s_openapi::api::core::v1::Service;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{TestNamespace, until};
+use crate::{http, oracle::Sequences};
+
+const NAME: &str = "exchange-sim";
+const PORT: u16 = 8990;
+
+/// A simulated exchange in a test's namespace.
+pub struct ClusterExchange {
+    /// How pods reach it.
+    pub url: String,
+    /// How the test does: names of services are known to pods alone.
+    address: SocketAddr,
+}
+
+#[derive(Deserialize)]
+struct Served {
+    symbol: String,
+    price: String,
+    delivered: bool,
+}
+
+impl ClusterExchange {
+    /// Starts one.
+    pub async fn start(namespace: &TestNamespace) -> ClusterExchange {
+        namespace.apply(&manifests());
+        let service = namespace.api::<Service>().get(NAME).await.expect("the service was created");
+        let ip = service.spec.and_then(|spec| spec.cluster_ip).expect("a service has an address");
+        let address = SocketAddr::new(ip.parse().expect("an address"), PORT);
+        until("the simulated exchange answers", Duration::from_secs(60), async || {
+            http::get(address, "/api/v3/ping").map(|_| ()).ok_or_else(|| "no answer".to_owned())
+        })
+        .await;
+        ClusterExchange { url: format!("http://{NAME}.{}.svc:{PORT}", namespace.name), address }
+    }
+
+    /// The prices that reached a client since the exchange was started, by symbol and in order. It remembers the
+    /// latest 100,000 prices and forgets all of them when its pod ends.
+    pub fn served(&self) -> Sequences {
+        let (status, ledger) = http::get(self.address, "/sim/ledger").expect("the exchange answers");
+        assert_eq!(status, 200, "{ledger}");
+        let mut served = Sequences::new();
+        for line in ledger.lines() {
+            let entry: Served = serde_json::from_str(line).expect("an entry of the ledger");
+            if entry.delivered {
+                served.entry(entry.symbol).or_default().push(entry.price);
+            }
+        }
+        served
+    }
+
+    /// How many requests it had.
+    pub fn requests(&self) -> usize {
+        let (_, requests) = http::get(self.address, "/sim/requests").expect("the exchange answers");
+        requests.lines().count()
+    }
+}
+
+fn manifests() -> String {
+    let labels = json!({"app.kubernetes.io/name": NAME});
+    let container = json!({
+        "name": NAME,
+        "image": format!("ghcr.io/pricepipe/pricepipe-cli:{}", env!("CARGO_PKG_VERSION")),
+        "imagePullPolicy": "Never",
+        "args": ["simulate-exchange", "--address", format!("0.0.0.0:{PORT}")],
+        "readinessProbe": {"httpGet": {"path": "/api/v3/ping", "port": PORT}, "periodSeconds": 1},
+        "securityContext": {
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
+            "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    });
+    let pod = json!({
+        "metadata": {"labels": labels},
+        "spec": {
+            "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1, "containers": [container],
+        },
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME},
+         "spec": {"selector": {"matchLabels": labels}, "template": pod}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME},
+         "spec": {"selector": labels, "ports": [{"name": "http", "port": PORT}]}},
+    ]})
+    .to_string()
+}

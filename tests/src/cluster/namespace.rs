@@ -1,0 +1,74 @@
+//! A namespace for one test. Evidence is printed when the test fails; afterwards the namespace is gone.
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
+use serde_json::json;
+
+use super::{evidence, kubectl, kubectl::kubectl_with, try_kubectl};
+
+/// A namespace that no other test uses. Deleted when dropped.
+pub struct TestNamespace {
+    /// Its name, fit for topics and databases too.
+    pub name: String,
+    /// A client of the cluster.
+    pub client: Client,
+}
+
+impl TestNamespace {
+    /// A namespace whose name begins with `prefix`. It takes restricted pods alone, so that every test proves that
+    /// ours are.
+    pub async fn create(prefix: &str) -> TestNamespace {
+        let namespace = TestNamespace { name: crate::unique(prefix), client: super::client().await };
+        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name, "labels": labels},
+        });
+        kubectl_with(&["create", "-f", "-"], &manifest.to_string());
+        namespace
+    }
+
+    /// The objects of one kind in here.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    /// kubectl in this namespace; the test fails when it does.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        kubectl(&[&["--namespace", &self.name], arguments].concat())
+    }
+
+    /// kubectl in this namespace, with an input.
+    ///
+    /// # Errors
+    /// What it printed to standard error, when it ended with anything but 0.
+    pub fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        try_kubectl(&[&["--namespace", &self.name], arguments].concat(), input)
+    }
+
+    /// `kubectl apply` of YAML, which JSON is too.
+    pub fn apply(&self, manifests: &str) -> String {
+        kubectl_with(&["--namespace", &self.name, "apply", "-f", "-"], manifests)
+    }
+
+    /// Creates or changes a Secret.
+    pub fn secret(&self, name: &str, key: &str, value: &str) {
+        self.apply(
+            &json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value},
+            })
+            .to_string(),
+        );
+    }
+}
+
+impl Drop for TestNamespace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            evidence::print(&self.name);
+        }
+        let _ = try_kubectl(&["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"], "");
+    }
+}
