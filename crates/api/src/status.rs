@@ -84,8 +84,8 @@ pub struct ConsumerStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
 
-    /// Messages that are in Kafka and not yet stored. While consumers are ready, what one poll makes counts as under
-    /// way and not as lag. Absent when it is not known.
+    /// Messages that are in Kafka and not yet stored. While consumers are ready, what is sent within 5 seconds counts as
+    /// under way and not as lag. Absent when it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<i64>,
 }

@@ -1,17 +1,20 @@
 //! Makes a pipeline's objects what they should be, by server-side apply. Writes only what is not so already.
 
+use std::fmt::Debug;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
-    Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+    Api, Resource,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     build::{Child, Children as Wanted},
     children::Children,
     conditions::ConditionType,
-    context::Memory,
+    context::{Context, Memory},
     drift,
     error::{Error, WORKERS},
     labels,
@@ -19,7 +22,7 @@ use crate::{
 
 /// Where objects are applied, and for whom.
 pub(crate) struct Apply<'a> {
-    pub(crate) client: &'a Client,
+    pub(crate) context: &'a Context,
     pub(crate) namespace: &'a str,
     /// The pipeline that owns them.
     pub(crate) owner: &'a str,
@@ -52,11 +55,16 @@ impl Apply<'_> {
             return Ok(());
         }
         let about = about(&name);
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), self.namespace, &resource);
+        let api = self.api(&resource);
         self.may_take(&api, &resource, &name).await?;
+        self.context.must_lead()?;
         tracing::info!(kind = resource.kind, namespace = self.namespace, name, "applying");
         let parameters = PatchParams::apply(labels::CONTROLLER).force();
         let applied = api.patch(&name, &parameters, &Patch::Apply(&object)).await;
+        if live.is_some() && is_invalid(&applied) && would_be_valid(&api, &object).await {
+            delete(self.context, &api, &resource.kind, &name).await?;
+            return Err(Error::Leftover { about, kind: resource.kind, name });
+        }
         let applied = applied.map_err(Error::api(about, format!("apply {} {name}", resource.kind)))?;
         remember(memory, key, &applied, &object);
         Ok(())
@@ -82,23 +90,43 @@ impl Apply<'_> {
         }
     }
 
-    /// Deletes one of our objects, when it is there.
-    pub(crate) async fn delete(&self, kind: &str, name: &str) -> Result<(), Error> {
+    /// Deletes one of our objects, when it is there and not on its way already.
+    async fn delete(&self, kind: &str, name: &str) -> Result<(), Error> {
         let Some(live) = self.live.get(kind, self.namespace, name) else { return Ok(()) };
         let known = self.live.kinds.iter().find(|known| known.resource.kind == kind);
         let Some(known) = known.filter(|_| is_ours(&live.metadata, self.owner)) else { return Ok(()) };
-        if live.metadata.deletion_timestamp.is_some() {
-            return Ok(());
-        }
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), self.namespace, &known.resource);
-        tracing::info!(kind, namespace = self.namespace, name, "deleting");
-        // In the foreground: a Deployment is gone only when its pods are.
-        match api.delete(name, &DeleteParams::foreground()).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(Error::api(about(name), format!("delete {kind} {name}"))(error)),
-        }
+        delete(self.context, &self.api(&known.resource), kind, name).await
+    }
+
+    fn api(&self, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.context.client.clone(), self.namespace, resource)
+    }
+}
+
+fn is_invalid<T>(applied: &kube::Result<T>) -> bool {
+    matches!(applied, Err(kube::Error::Api(status)) if status.code == 422)
+}
+
+/// Whether an object that cannot be applied is right by itself, and only what somebody has made of the live one is in its
+/// way: an entry of a list, say, that bears the name of ours under another key. Server-side apply cannot remove that.
+async fn would_be_valid(api: &Api<DynamicObject>, object: &Value) -> bool {
+    let Ok(object) = serde_json::from_value(object.clone()) else { return false };
+    let trial = PostParams { dry_run: true, ..PostParams::default() };
+    // The API server looks at what an object says before it looks whether there is one.
+    matches!(api.create(&trial, &object).await, Err(kube::Error::Api(status)) if status.is_already_exists())
+}
+
+/// Deletes an object in the foreground: a Deployment is gone only when its pods are.
+pub(crate) async fn delete<K>(context: &Context, api: &Api<K>, kind: &str, name: &str) -> Result<(), Error>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    context.must_lead()?;
+    tracing::info!(kind, namespace = api.namespace(), name, "deleting");
+    match api.delete(name, &DeleteParams::foreground()).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(Error::api(about(name), format!("delete {kind} {name}"))(error)),
     }
 }
 
@@ -134,7 +162,9 @@ fn is_ours(metadata: &ObjectMeta, owner: &str) -> bool {
 fn as_wanted(live: &DynamicObject, wanted: &Value, rewritten: Option<&Value>) -> bool {
     let Ok(live) = serde_json::to_value(live) else { return false };
     let now = comparable(drift::projection(&live, wanted));
-    now == comparable(wanted.clone()) || rewritten.is_some_and(|rewritten| now == *rewritten)
+    // What was rewritten is the answer to what was applied last, which may not be what is wanted now.
+    let is_answer = || drift::applied(&now) == drift::applied(wanted) && rewritten == Some(&now);
+    now == comparable(wanted.clone()) || is_answer()
 }
 
 /// Items of a list do not carry their kind.

@@ -2,7 +2,8 @@
 //!
 //! # Guarantees
 //! - `lastTransitionTime` changes only with `status`, and a condition that says the same again is the same.
-//! - `Ready` is `True` only when every other condition is; else it has the reason and the words of the first that is not.
+//! - `Ready` is `True` only when every other condition is; else it has the reason and the words of the one that says most:
+//!   one that is false before one that only waits, and that before one that is not known.
 
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -170,32 +171,51 @@ pub fn get(conditions: &[Condition], about: ConditionType) -> Option<&Condition>
     conditions.iter().find(|condition| condition.type_ == about.as_str())
 }
 
-/// What the other conditions come to. `suspended` wins over all but an invalid spec.
+/// What the other conditions come to. `suspended` wins over all but an invalid spec and workers that could not be ended.
 pub fn ready(conditions: &[Condition], suspended: bool) -> Finding {
-    let parts = ConditionType::ALL.iter().filter(|about| **about != ConditionType::Ready);
-    for about in parts {
-        if suspended && *about != ConditionType::SpecValid {
-            break;
+    let matters = |about: &&ConditionType| {
+        !suspended || ![ConditionType::KafkaReachable, ConditionType::TopicsReady].contains(about)
+    };
+    let amiss = PARTS.iter().filter(matters).filter_map(|about| amiss(conditions, *about));
+    let worst = amiss.min_by_key(|(rank, finding)| (finding.reason == Reason::Suspended, *rank));
+    match worst {
+        Some((_, finding)) if !suspended || finding.reason != Reason::Suspended => finding,
+        _ if suspended => {
+            let message = "nothing is polled and nothing is stored; set spec.suspend to false to go on";
+            Finding::bad(ConditionType::Ready, Reason::Suspended, message)
         }
-        let Some(condition) = get(conditions, *about) else {
-            return Finding::unknown(
-                ConditionType::Ready,
-                Reason::NotChecked,
-                format!("{} was not checked yet", about.as_str()),
-            );
-        };
-        if condition.status != State::True.as_str() {
-            return summary(condition);
+        _ => {
+            let message = "prices flow from the exchange into the store";
+            Finding::good(ConditionType::Ready, Reason::Running, message)
         }
     }
-    if suspended {
-        let message = "nothing is polled and nothing is stored; set spec.suspend to false to go on";
-        return Finding::bad(ConditionType::Ready, Reason::Suspended, message);
-    }
-    Finding::good(ConditionType::Ready, Reason::Running, "prices flow from the exchange into the store")
 }
 
-/// The first condition that is not good, as the state of the whole.
+/// The conditions that [`ConditionType::Ready`] sums up.
+const PARTS: &[ConditionType] = &[
+    ConditionType::SpecValid,
+    ConditionType::KafkaReachable,
+    ConditionType::TopicsReady,
+    ConditionType::ProducerAvailable,
+    ConditionType::ConsumerAvailable,
+];
+
+/// How little is said by a condition that is not good, and what the whole has of it.
+fn amiss(conditions: &[Condition], about: ConditionType) -> Option<(u8, Finding)> {
+    let Some(condition) = get(conditions, about) else {
+        let message = format!("{} was not checked yet", about.as_str());
+        return Some((2, Finding::unknown(ConditionType::Ready, Reason::NotChecked, message)));
+    };
+    let rank = match (condition.status.as_str(), condition.reason.as_str()) {
+        (status, _) if status == State::True.as_str() => return None,
+        (status, _) if status == State::Unknown.as_str() => 2,
+        (_, reason) if reason == Reason::Progressing.as_str() => 1,
+        _ => 0,
+    };
+    Some((rank, summary(condition)))
+}
+
+/// A condition that is not good, as the state of the whole.
 fn summary(condition: &Condition) -> Finding {
     let state = if condition.status == State::False.as_str() { State::False } else { State::Unknown };
     let reason = Reason::ALL.iter().copied().find(|reason| reason.as_str() == condition.reason);

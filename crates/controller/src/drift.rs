@@ -30,6 +30,11 @@ pub(crate) fn hashed(mut object: Value) -> Value {
     object
 }
 
+/// What that annotation of an object says.
+pub(crate) fn applied(object: &Value) -> Option<&Value> {
+    object.get("metadata")?.get("annotations")?.get(HASH)
+}
+
 /// SHA-256 in hexadecimal.
 pub(crate) fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

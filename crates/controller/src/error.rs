@@ -30,11 +30,8 @@ pub(crate) enum Error {
     #[error("{0}")]
     Kafka(#[from] KafkaError),
     /// A topic belongs to another pipeline.
-    #[error(
-        "topic {topic} belongs to pipeline {owner}: choose another name, as with spec.kafka.topics.nameTemplate \
-         \"{{pipeline}}-{{base}}\""
-    )]
-    TopicConflict { topic: String, owner: String },
+    #[error("topic {topic} belongs to pipeline {owner}: {remedy}")]
+    TopicConflict { topic: String, owner: String, remedy: &'static str },
     /// An object of that name belongs to somebody else.
     #[error("{kind} {name} exists and belongs to somebody else: rename or delete it, or rename the pipeline")]
     ObjectConflict { about: Vec<ConditionType>, kind: String, name: String },

@@ -1,7 +1,7 @@
 //! Kubernetes events of a pipeline: what happened and what to do, for `kubectl describe`.
 //!
-//! The same event again raises a counter in the first one; it is not even sent while nothing has changed. An event
-//! that cannot be written is logged and forgotten: events inform, nothing depends on them.
+//! An event that says the same as the one before is not sent again for a while. One that cannot be written is logged and
+//! forgotten: events inform, nothing depends on them.
 
 use std::{
     collections::HashMap,

@@ -13,9 +13,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{
-    Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
     runtime::controller::Action,
 };
@@ -24,12 +24,11 @@ use pricepipe_core::{Pipeline, pipeline::DeletionPolicy};
 use serde_json::json;
 
 use crate::{
-    apply::Apply,
-    claims,
-    conditions::{ConditionType, Reason},
+    apply, claims,
+    conditions::Reason,
     context::{Context, Guarded, Key, reference},
     dereference,
-    error::Error,
+    error::{Error, WORKERS},
     events,
     kafka::{self, Deleted, KafkaAdmin, ownership},
     labels::{self, Component},
@@ -72,7 +71,6 @@ impl Visit<'_> {
                 Err(error) => return self.postpone(&error).await,
             }
         }
-        self.context.must_lead()?;
         set_finalizer(self.context, self.guard, self.key, false).await?;
         self.context.forget(self.key);
         Ok(Action::await_change())
@@ -105,21 +103,25 @@ impl Visit<'_> {
         Ok(true)
     }
 
+    /// Ends the workers. They are asked for afresh: what is watched may not tell yet of one that was just made.
     async fn workers_remain(&self) -> Result<bool, Error> {
-        let Some(scope) = self.context.scope(&self.key.namespace) else { return Ok(false) };
-        scope.children.ready().await;
-        let live = &scope.children;
-        let apply =
-            Apply { client: &self.context.client, namespace: &self.key.namespace, owner: self.uid, live };
+        let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
         let mut remain = false;
         for component in Component::ALL {
             let name = format!("{}-{}", self.key.name, component.as_str());
-            if live.deployment(&self.key.namespace, &name, self.uid).is_some() {
-                apply.delete("Deployment", &name).await?;
-                remain = true;
+            let found = api.get_metadata_opt(&name).await;
+            let found = found.map_err(Error::api(WORKERS, format!("read Deployment {name}")))?;
+            let Some(worker) = found.filter(|found| self.owns(found)) else { continue };
+            remain = true;
+            if worker.metadata.deletion_timestamp.is_none() {
+                apply::delete(self.context, &api, "Deployment", &name).await?;
             }
         }
         Ok(remain)
+    }
+
+    fn owns(&self, object: &impl ResourceExt) -> bool {
+        object.owner_references().iter().any(|owner| owner.uid == self.uid)
     }
 
     /// A client with the Secrets as they are, or, when these are gone already as in a namespace that is being deleted,
@@ -157,6 +159,10 @@ impl Visit<'_> {
     async fn give_up(&self, why: &str) {
         let created = self.previous.topics.iter().filter(|topic| topic.created);
         let names: Vec<&str> = created.map(|topic| topic.name.as_str()).collect();
+        if names.is_empty() {
+            tracing::warn!(pipeline = ?self.key, why, "gave up waiting; no topics are left");
+            return;
+        }
         let seconds = DEADLINE.as_secs();
         let note = format!(
             "gave up after {seconds} s and left topics {}: {why}. Delete them by hand.",
@@ -190,6 +196,7 @@ fn overdue(guard: &Guarded) -> bool {
 }
 
 async fn set_finalizer(context: &Context, guard: &Guarded, key: &Key, wanted: bool) -> Result<(), Error> {
+    context.must_lead()?;
     let mut finalizers = guard.finalizers().to_vec();
     finalizers.retain(|finalizer| finalizer != FINALIZER);
     if wanted {
@@ -202,8 +209,7 @@ async fn set_finalizer(context: &Context, guard: &Guarded, key: &Key, wanted: bo
     let patched = context.pipelines(&key.namespace).patch(&key.name, &parameters, &Patch::Merge(patch)).await;
     match patched {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        patched => patched
-            .map(|_| ())
-            .map_err(Error::api([ConditionType::TopicsReady], "set the pipeline's finalizer")),
+        // Until it is there nothing is made. These conditions, unlike those of Kafka, are found anew at every visit.
+        patched => patched.map(|_| ()).map_err(Error::api(WORKERS, "set the pipeline's finalizer")),
     }
 }

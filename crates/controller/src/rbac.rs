@@ -24,10 +24,11 @@ const fn rule(
     Rule { group, resource, verbs, name: None, reason }
 }
 
-/// What is owned: it is watched, made and kept in its form by server-side apply; `get` tells beforehand whether
-/// the name is somebody else's.
+/// What is owned: it is watched, made and kept in its form by server-side apply; `get` tells beforehand whether the name
+/// is somebody else's.
 const OWNED: &[&str] = &["get", "list", "watch", "create", "patch"];
-/// Owned, and deleted by the controller itself.
+/// Owned, and deleted by the controller itself: no longer wanted, to end before the topics, or made by somebody into
+/// something that apply cannot undo.
 const OWNED_AND_DELETED: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
 /// In the namespaces that are watched: all of them, or those that are named.
@@ -49,7 +50,12 @@ pub const PIPELINES: &[Rule] = &[
     ),
     rule("", "configmaps", OWNED, "the workers' configuration"),
     rule("", "serviceaccounts", OWNED, "the workers' identities, which may do nothing"),
-    rule("", "services", OWNED, "the workers' metrics"),
+    rule(
+        "",
+        "services",
+        OWNED_AND_DELETED,
+        "the workers' metrics; deleted when apply cannot give it back its ports",
+    ),
     rule(
         "apps",
         "deployments",

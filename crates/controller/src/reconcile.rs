@@ -133,12 +133,7 @@ impl Visit<'_> {
         let wanted = build::build(pipeline, self.owner(), &surroundings);
         scope.children.ready().await;
         context.must_lead()?;
-        let apply = Apply {
-            client: &context.client,
-            namespace: &self.key.namespace,
-            owner: self.uid,
-            live: &scope.children,
-        };
+        let apply = Apply { context, namespace: &self.key.namespace, owner: self.uid, live: &scope.children };
         apply.all(&wanted, self.memory).await?;
         match scope.children.trouble() {
             None => Ok(()),
@@ -201,3 +196,6 @@ pub(crate) fn pause_after(error: &Error, memory: &mut Memory) -> Duration {
 
 /// Full jitter may come to nothing at all.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

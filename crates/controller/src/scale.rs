@@ -24,6 +24,7 @@ pub(crate) async fn by_lag(
     let Some(replicas) = autoscale::decide(pipeline, lag, &mut memory.history, Instant::now()) else {
         return Ok(None);
     };
+    context.must_lead()?;
     let parameters =
         PatchParams { field_manager: Some(labels::CONTROLLER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));

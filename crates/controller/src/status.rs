@@ -3,8 +3,8 @@
 //! # Guarantees
 //! - The same observations make the same status, so that nothing is written when nothing changed: callers compare.
 //! - What was not looked at stays as it was. An unknown lag is absent, never zero.
-//! - Messages under way are no lag: while consumers are ready, a lag of no more than one poll's messages counts as
-//!   zero, so that a pipeline in good order changes nothing.
+//! - Messages under way are no lag: while consumers are ready, a lag of no more than what is sent within
+//!   [`UNDER_WAY_MILLIS`] counts as zero, so that a pipeline in good order changes nothing.
 
 use k8s_openapi::{
     api::apps::v1::{Deployment, DeploymentStatus},
@@ -115,11 +115,15 @@ fn describe(status: &mut PricePipelineStatus, pipeline: &Pipeline, observed: &Ob
     });
 }
 
-/// The lag without the messages of one poll, as long as somebody is there to store them.
+/// How long a message is under way at most when all is well: fetched, waiting for others, written, committed.
+const UNDER_WAY_MILLIS: u64 = 5_000;
+
+/// The lag without the messages that are under way, as long as somebody is there to store them.
 fn without_what_is_under_way(messages: u64, pipeline: &Pipeline, ready_consumers: i32) -> i64 {
-    let sources = pipeline.sources.len() as u64;
-    let one_poll = sources * pipeline.symbols.len() as u64 * u64::from(pipeline.producer_replicas);
-    let under_way = ready_consumers > 0 && messages <= one_poll;
+    let intervals = pipeline.sources.iter().map(|source| source.rest.interval_millis.max(1));
+    let polls: u64 = intervals.map(|interval| UNDER_WAY_MILLIS.div_ceil(interval)).sum();
+    let sent = polls * pipeline.symbols.len() as u64 * u64::from(pipeline.producer_replicas);
+    let under_way = ready_consumers > 0 && messages <= sent;
     if under_way { 0 } else { i64::try_from(messages).unwrap_or(i64::MAX) }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     conditions::{ConditionType, Finding, Reason},
     dereference::Needs,
     error::{self, Error},
-    kafka::{self, Ensured, KafkaAdmin, ownership},
+    kafka::{
+        self, Ensured, KafkaAdmin,
+        ownership::{self, Conflict},
+    },
     visit::Visit,
 };
 
@@ -41,7 +44,7 @@ impl Visit<'_> {
         if self.topics_are_fresh(&needs.secrets_hash) {
             return Ok(Outcome::Good);
         }
-        if let Some(conflict) = self.conflict() {
+        if let Some(conflict) = self.conflict(pipeline) {
             return Ok(Outcome::Blocked(conflict));
         }
         let mut wanted = pipeline.topics();
@@ -72,11 +75,17 @@ impl Visit<'_> {
         })
     }
 
-    fn conflict(&self) -> Option<Error> {
+    fn conflict(&self, pipeline: &Pipeline) -> Option<Error> {
         let mine = claims::claim(self.context, self.resource);
         let others = claims::others(self.context, self.resource);
         let conflict = ownership::conflicts(&mine, &others).into_iter().next()?;
-        Some(Error::TopicConflict { topic: conflict.topic, owner: conflict.owner })
+        let Conflict { topic, owner } = conflict;
+        let remedy = if topic == pipeline.dead_letter_topic().name.as_str() {
+            "a dead-letter topic has the name of its pipeline: rename one of the two"
+        } else {
+            "choose another name, as with spec.kafka.topics.nameTemplate \"{pipeline}-{base}\""
+        };
+        Some(Error::TopicConflict { topic, owner, remedy })
     }
 
     /// What problems come to, and the findings about them.

@@ -57,7 +57,7 @@ fn conditions_stay_in_order_and_those_of_others_are_left_alone() {
 }
 
 #[test]
-fn ready_is_the_first_that_is_not_good() {
+fn ready_is_the_one_that_says_most() {
     let mut conditions = all_good();
     let running = ready(&conditions, false);
     assert_eq!((running.state, running.reason), (State::True, Reason::Running));
@@ -67,8 +67,15 @@ fn ready_is_the_first_that_is_not_good() {
     set(&mut conditions, &bad, 1, at(1));
     let summary = ready(&conditions, false);
     assert_eq!(summary, Finding { about: ConditionType::Ready, ..bad });
-    let unknown = Finding::unknown(ConditionType::TopicsReady, Reason::NotChecked, "Kafka is away");
+    // What is not known, or only waits, says less than what has to be done.
+    let unknown = Finding::unknown(ConditionType::TopicsReady, Reason::NotChecked, "not asked");
     set(&mut conditions, &unknown, 1, at(1));
+    let waits = Finding::bad(ConditionType::ProducerAvailable, Reason::Progressing, "0 of 1 ready");
+    set(&mut conditions, &waits, 1, at(1));
+    assert_eq!(ready(&conditions, false).reason, Reason::SecretMissing);
+    set(&mut conditions, &good(ConditionType::ConsumerAvailable), 1, at(1));
+    assert_eq!(ready(&conditions, false), Finding { about: ConditionType::Ready, ..waits });
+    set(&mut conditions, &good(ConditionType::ProducerAvailable), 1, at(1));
     assert_eq!(ready(&conditions, false), Finding { about: ConditionType::Ready, ..unknown });
 }
 
@@ -82,10 +89,15 @@ fn a_condition_that_was_never_set_is_not_taken_for_good() {
 }
 
 #[test]
-fn suspended_wins_over_all_but_an_invalid_spec() {
+fn suspended_wins_over_all_but_an_invalid_spec_and_a_worker_that_could_not_be_ended() {
     let mut conditions = all_good();
     set(&mut conditions, &Finding::bad(ConditionType::KafkaReachable, Reason::Unreachable, "away"), 1, at(1));
     assert_eq!(ready(&conditions, true).reason, Reason::Suspended);
+    let about = ConditionType::ProducerAvailable;
+    set(&mut conditions, &Finding::bad(about, Reason::Suspended, "no producer runs"), 1, at(1));
+    assert_eq!(ready(&conditions, true).reason, Reason::Suspended);
+    set(&mut conditions, &Finding::bad(about, Reason::Forbidden, "cannot patch deployments"), 1, at(1));
+    assert_eq!(ready(&conditions, true).reason, Reason::Forbidden);
     set(&mut conditions, &Finding::bad(ConditionType::SpecValid, Reason::Invalid, "spec.symbols"), 1, at(1));
     assert_eq!(ready(&conditions, true).reason, Reason::Invalid);
 }

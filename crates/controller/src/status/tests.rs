@@ -94,11 +94,11 @@ fn seeing_the_same_again_writes_nothing() {
         first,
         "the order in which Kafka lists topics is no change"
     );
-    observed.lag = Lag::Messages(4);
+    observed.lag = Lag::Messages(8);
     assert_eq!(
         status(&stored, &observed, later),
         first,
-        "two producers' messages of two symbols are under way"
+        "two producers' messages of two symbols from two polls are under way"
     );
     observed.lag = Lag::NotAsked;
     assert_eq!(status(&stored, &observed, later), first);
@@ -117,7 +117,7 @@ fn an_unknown_lag_is_absent_and_a_backlog_is_told_exactly() {
     };
     assert_eq!(lag(&consumer, Lag::Unknown, Some(12)), None);
     assert_eq!(lag(&consumer, Lag::NotAsked, Some(12)), Some(12));
-    assert_eq!(lag(&consumer, Lag::Messages(5), Some(12)), Some(5));
+    assert_eq!(lag(&consumer, Lag::Messages(9), Some(12)), Some(9));
     assert_eq!(lag(&consumer, Lag::Messages(u64::MAX), None), Some(i64::MAX));
     consumer = deployment(1, 0);
     assert_eq!(lag(&consumer, Lag::Messages(4), Some(0)), Some(4), "nobody is there to store them");
