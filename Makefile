@@ -8,6 +8,7 @@ SHELL := /bin/bash
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
 BUILD := cargo build --workspace
 TEST  := cargo test --workspace --no-fail-fast
+BENCH := cargo test --locked --workspace --release --test bench -- --ignored --nocapture --test-threads 1
 PIPELINE ?= examples/quickstart.yaml
 
 help: ## list the targets
@@ -28,9 +29,11 @@ build: setup # binaries and tests
 	$(BUILD) --all-targets
 
 # Tests marked `#[ignore = "needs …"]` want real servers. Those tests measure time, so they run one after another.
-test: build ## all tests: the plain ones, then those with Kafka and MongoDB (started and stopped here; KEEP=1 leaves them running)
+# Those in the cluster mostly wait, so some run at a time.
+test: build ## all tests: the plain ones, then those with Kafka, MongoDB and Kubernetes (started and stopped here; KEEP=1 leaves them running)
 	$(TEST)
 	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --test-threads 1
+	tests/testbed/kubernetes run $(TEST) --test cluster -- --ignored --test-threads 4
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
 	cargo fmt --all --check
@@ -45,7 +48,8 @@ generate: setup ## write the generated files anew
 
 bench: setup ## measure speed and memory against real servers, release build; fails when a bar is missed
 	cargo build --locked --workspace --release --bins --test bench
-	tests/testbed/servers run cargo test --locked --workspace --release --test bench -- --ignored --nocapture --test-threads 1
+	tests/testbed/servers run $(BENCH) --skip bench_5
+	BARE=1 tests/testbed/kubernetes run $(BENCH) bench_5
 
 servers: ## start Kafka and the MongoDB-compatible server, to work with by hand
 	@tests/testbed/servers up

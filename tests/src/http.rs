@@ -8,9 +8,23 @@ use std::{
 
 /// The status and the body of a page, or `None` when nobody answers.
 pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    request("GET", address, path, "")
+}
+
+/// The status and the body of the answer to a text that is sent, or `None` when nobody answers.
+pub fn post(address: SocketAddr, path: &str, text: &str) -> Option<(u16, String)> {
+    request("POST", address, path, text)
+}
+
+fn request(method: &str, address: SocketAddr, path: &str, text: &str) -> Option<(u16, String)> {
     let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
     connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    write!(
+        connection,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    )
+    .ok()?;
     let mut response = String::new();
     connection.read_to_string(&mut response).ok()?;
     let status = response.split(' ').nth(1)?.parse().ok()?;

@@ -28,3 +28,15 @@ pub fn eventually(what: &str, patience: Duration, mut condition: impl FnMut() ->
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// Moments to do harm at: each up to `longest`, from a seed that is printed.
+pub fn random_moments(longest: Duration) -> impl FnMut() -> Duration {
+    let seed = unique("seed");
+    println!("random moments from {seed}");
+    let mut random =
+        seed.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    move || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        longest.mul_f64((random >> 33) as f64 / f64::from(1u32 << 31))
+    }
+}

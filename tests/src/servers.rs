@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 
 /// `host:port` of the Kafka broker.
@@ -83,7 +84,9 @@ impl Drop for OwnServer {
     }
 }
 
-/// Ten above the port of the shared server, which the testbed leaves free for this.
+/// Ten, twenty … above the port of the shared server, which the testbed leaves free for this.
 fn own_port(variable: &str, usual: u16) -> u16 {
-    std::env::var(variable).ok().and_then(|port| port.parse().ok()).unwrap_or(usual) + 10
+    static OWN: AtomicU16 = AtomicU16::new(1);
+    let shared = std::env::var(variable).ok().and_then(|port| port.parse().ok()).unwrap_or(usual);
+    shared + 10 * OWN.fetch_add(1, Relaxed)
 }

@@ -91,6 +91,18 @@ pub fn read(servers: &str, topic: &str) -> Vec<Record> {
     records
 }
 
+/// How many partitions a topic has; 0 when there is no such topic.
+pub fn partitions(servers: &str, topic: &str) -> usize {
+    let consumer: BaseConsumer = client(servers).create().expect("a consumer");
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("Kafka answers");
+    metadata.topics().iter().map(|topic| topic.partitions().len()).sum()
+}
+
+/// Whether there is such a topic.
+pub fn exists(servers: &str, topic: &str) -> bool {
+    partitions(servers, topic) > 0
+}
+
 /// How many records a topic holds.
 pub fn count(servers: &str, topic: &str) -> i64 {
     let consumer: BaseConsumer = client(servers).set("group.id", "tests").create().expect("a consumer");

@@ -8,7 +8,7 @@ use std::{
 
 use mongodb::{Collection, bson::Document};
 use pricepipe_tests::{
-    documents, eventually, messages, pipelines::TestPipeline, servers, topics, unique, worker::Worker,
+    documents, eventually, messages, pipelines::TestPipeline, random_moments, servers, topics, worker::Worker,
 };
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ impl Trial {
                 (kafka.clone(), pipeline.topic("btc"), self.kills, self.messages / self.kills);
             move || (0..kills).for_each(|part| flow(&kafka, &topic, part * share..(part + 1) * share))
         });
-        let mut moments = random_moments();
+        let mut moments = random_moments(Duration::from_millis(300));
         for _ in 0..self.kills {
             let before = documents::count(&collection).await;
             let mut consumer = start(self.fault);
@@ -113,17 +113,5 @@ async fn wait_for_more(collection: &Collection<Document>, before: u64) -> u64 {
             return stored;
         }
         thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Up to 300 ms each, from a seed that is printed.
-fn random_moments() -> impl FnMut() -> Duration {
-    let seed = unique("seed");
-    println!("random moments from {seed}");
-    let mut random =
-        seed.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    move || {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_millis((random >> 33) % 300)
     }
 }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{kubectl, kubectl_with, until};
 use crate::http;
@@ -17,27 +18,51 @@ pub const CONTROLLER: &str = "pricepipe-controller";
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The running controller.
+/// The running controller. It is there for as long as somebody holds this.
 pub struct Controller {
     client: Client,
+    _turn: Turn,
 }
 
+/// Tests run side by side, but not beside one that harms the controller.
+enum Turn {
+    Shared(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+static TURNS: RwLock<()> = RwLock::const_new(());
+/// Whether the controller in the cluster is as it was installed.
+static SOUND: Mutex<bool> = Mutex::const_new(false);
+
 impl Controller {
-    /// Applies `manifests/install.yaml`, which also undoes what an earlier test has changed, and waits for the rollout.
-    /// The operator's default Kafka is the testbed's.
-    pub async fn install() -> Controller {
-        Controller::install_with(&[]).await
+    /// The controller that other tests use too.
+    pub async fn shared() -> Controller {
+        let turn = TURNS.read().await;
+        let controller = Controller { client: super::client().await, _turn: Turn::Shared(turn) };
+        let mut sound = SOUND.lock().await;
+        if !*sound {
+            controller.install().await;
+            *sound = true;
+        }
+        controller
     }
 
-    /// The same with these environment variables besides.
-    pub async fn install_with(environment: &[(&str, &str)]) -> Controller {
-        let kafka = crate::servers::kafka();
-        let mut variables = vec![("PRICEPIPE_KAFKA_BOOTSTRAP_SERVERS", kafka.as_str())];
-        variables.extend(environment);
-        kubectl_with(&["apply", "-f", "-"], &manifest(&variables));
-        let controller = Controller { client: super::client().await };
-        controller.until_available().await;
+    /// The controller for one test alone, which may do to it what it wants.
+    pub async fn alone() -> Controller {
+        let turn = TURNS.write().await;
+        *SOUND.lock().await = false;
+        let controller = Controller { client: super::client().await, _turn: Turn::Alone(turn) };
+        controller.install().await;
         controller
+    }
+
+    /// Applies `manifests/install.yaml`, which also undoes what was changed, and waits for the rollout. The operator's
+    /// default Kafka is the testbed's.
+    pub async fn install(&self) {
+        let kafka = crate::servers::kafka();
+        let manifest = manifest(&[("PRICEPIPE_KAFKA_BOOTSTRAP_SERVERS", kafka.as_str())]);
+        kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &manifest);
+        self.until_available().await;
     }
 
     /// Waits until all of its replicas are those that were asked for last, and answer.
@@ -74,10 +99,9 @@ impl Controller {
         self.pods().await.into_iter().find(|pod| holder.starts_with(&pod.name_any()))
     }
 
-    /// A metric's sum over all pods and over the series whose labels contain `labels`; 0 when there is none.
-    pub async fn metric(&self, name: &str, labels: &str) -> f64 {
-        let pages = self.pods().await.into_iter().filter_map(|pod| page(&pod, "/metrics"));
-        pages.filter_map(|page| http::metric(&page, name, labels)).sum()
+    /// The metrics of all its pods.
+    pub async fn metrics(&self) -> String {
+        self.pods().await.into_iter().filter_map(|pod| page(&pod, "/metrics")).collect()
     }
 
     fn deployments(&self) -> Api<Deployment> {

@@ -56,6 +56,13 @@ impl ClusterExchange {
         served
     }
 
+    /// Serves nothing any more, so that what was served can be held against what is stored.
+    pub fn close(&self) {
+        let rule = json!({"fault": {"kind": "status", "status": 503}, "lasts": "untilCleared"});
+        let answer = http::post(self.address, "/sim/faults", &rule.to_string());
+        assert_eq!(answer.map(|(status, _)| status), Some(200), "the exchange takes the fault");
+    }
+
     /// How many requests it had.
     pub fn requests(&self) -> usize {
         let (_, requests) = http::get(self.address, "/sim/requests").expect("the exchange answers");

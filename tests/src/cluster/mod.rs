@@ -1,8 +1,8 @@
 //! The testbed's Kubernetes, as a test sees it: what a user does goes through kubectl, what is looked at through a client.
 //!
 //! Tests of it live in `tests/cluster/` and run by `make test`, or by `tests/testbed/kubernetes run`, which starts the
-//! cluster and gives its variables. Every test has a [`TestNamespace`] of its own. The controller is everybody's, which
-//! is why these tests run one after another, and why each begins with [`Controller::install`].
+//! cluster and gives its variables. Every test has a [`TestNamespace`] of its own. The controller is everybody's:
+//! each begins with [`Controller::shared`], or with [`Controller::alone`] when it harms the controller.
 
 mod audit;
 mod controller;
@@ -26,7 +26,7 @@ pub use self::{
     exchange::ClusterExchange,
     kubectl::{kubectl, kubectl_with, try_kubectl},
     namespace::TestNamespace,
-    pipeline::Pipeline,
+    pipeline::{NOWHERE, Pipeline, SECRET},
     pods::kill,
 };
 
