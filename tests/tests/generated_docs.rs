@@ -1,37 +1,78 @@
 //! Tables in the documentation that repeat what the code says are written by this test (`make generate`) and held
 //! against the code by it.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use pricepipe_consumer::Stop;
+use pricepipe_controller::{
+    Controller,
+    conditions::{ConditionType, Reason},
+    settings::{self, Settings},
+};
 use pricepipe_core::{
     config::{ConsumerConfig, ProducerConfig, StoreConfig},
     environment,
 };
 use pricepipe_producer::Producer;
-use pricepipe_service::{Process, metrics::Definition};
+use pricepipe_service::{Process, metrics::Definition, worker};
 
 /// Replaces what lies between `<!-- name: begin -->` and `<!-- name: end -->` when `UPDATE` is set; else asserts it.
 fn hold(file: &str, name: &str, expected: &str) {
+    // Another block of the same file may be written by another test.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     let text = fs::read_to_string(&path).expect("a file of this repository");
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
     let (head, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{file} has no {begin}"));
     let (current, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{file} has no {end}"));
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, format!("{head}{begin}{expected}{end}{tail}")).expect("a file of this repository");
+        // Whoever reads the file meanwhile finds it whole.
+        let new = path.with_extension("new");
+        fs::write(&new, format!("{head}{begin}{expected}{end}{tail}")).expect("a file of this repository");
+        fs::rename(&new, &path).expect("a file of this repository");
     } else {
         assert_eq!(current, expected, "{file}, block {name}: run `make generate`");
     }
 }
 
 #[test]
-fn the_environment_table_is_up_to_date() {
+fn the_tables_of_variables_are_up_to_date() {
+    hold("README.md", "environment", &variables(environment::VARIABLES));
+    hold("docs/cluster.md", "controller", &variables(settings::VARIABLES));
+}
+
+fn variables(variables: &[(&str, &str)]) -> String {
     let mut table = String::from("| variable | meaning |\n|---|---|\n");
-    for (variable, meaning) in environment::VARIABLES {
-        writeln!(table, "| `{variable}` | {meaning} |").unwrap();
+    for (variable, meaning) in variables {
+        writeln!(table, "| `{variable}` | {meaning} |").expect("a text takes all");
     }
-    hold("README.md", "environment", &table);
+    table
+}
+
+#[test]
+fn the_exit_codes_and_variables_of_the_workers_are_up_to_date() {
+    let mut codes = String::from("| exit code | meaning |\n|---|---|\n");
+    for (code, meaning) in worker::EXIT_CODES {
+        writeln!(codes, "| {code} | {meaning} |").unwrap();
+    }
+    hold("docs/workers.md", "exit-codes", &codes);
+    hold("docs/workers.md", "variables", &variables(worker::VARIABLES));
+}
+
+#[test]
+fn every_condition_and_every_reason_is_documented() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/cluster.md");
+    let text = fs::read_to_string(path).expect("a file of this repository");
+    let types = ConditionType::ALL.iter().map(|kind| kind.as_str());
+    for name in types.chain(Reason::ALL.iter().map(|reason| reason.as_str())) {
+        assert!(text.contains(&format!("`{name}`")), "docs/cluster.md does not explain {name}");
+    }
 }
 
 #[test]
@@ -54,15 +95,52 @@ fn worker_configurations() -> (ProducerConfig, ConsumerConfig) {
 #[tokio::test]
 async fn the_metrics_table_is_up_to_date() {
     let mut table = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
-    for Definition { name, help, kind, labels } in worker_metrics().await {
+    for Definition { name, help, kind, labels, .. } in metrics().await.registry.definitions() {
         let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(table, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).unwrap();
     }
     hold("docs/metrics.md", "metrics", &table);
 }
 
-/// What a producer and a consumer in one process register when they start.
-async fn worker_metrics() -> Vec<Definition> {
+#[tokio::test]
+async fn the_values_of_every_closed_label_are_up_to_date() {
+    let mut table = String::from("| metric | label | values |\n|---|---|---|\n");
+    for Definition { name, labels, values, .. } in metrics().await.registry.definitions() {
+        let is_closed = |label: &&String| matches!(label.as_str(), "outcome" | "reason");
+        let described =
+            |label: &String| values.iter().any(|(one, _)| one == label) || name == CONTROLLER_OUTCOMES;
+        assert!(labels.iter().filter(is_closed).all(described), "{name} does not say which values it has");
+        for (label, values) in values {
+            writeln!(table, "| `{name}` | `{label}` | `{}` |", values.join("`, `")).unwrap();
+        }
+    }
+    hold("docs/metrics.md", "labels", &table);
+}
+
+/// Documented by hand: an error of the controller has its kind from what happened.
+const CONTROLLER_OUTCOMES: &str = "pricepipe_controller_reconciliations_total";
+
+#[tokio::test]
+async fn every_target_of_a_breaker_is_documented_or_the_host_of_an_endpoint() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+    let text = fs::read_to_string(path).expect("a file of this repository");
+    let endpoints = worker_configurations().0.sources.remove(0).rest.endpoints;
+    let families = metrics().await.registry.gather();
+    let breakers = families.iter().find(|family| family.name() == "pricepipe_breaker_state").expect("guards");
+    let targets: Vec<&str> =
+        breakers.get_metric().iter().map(|series| series.get_label()[0].value()).collect();
+    assert!(targets.contains(&"kafka") && targets.contains(&"store"), "{targets:?}");
+    for target in targets {
+        let is_host = endpoints.iter().any(|url| url.ends_with(&format!("//{target}")));
+        assert!(
+            is_host || text.contains(&format!("`{target}`")),
+            "docs/metrics.md does not explain {target}"
+        );
+    }
+}
+
+/// A process in which a producer, a consumer and a controller have registered what they do when they start.
+async fn metrics() -> Process {
     let process = Process::new("documentation");
     let (producer, mut consumer) = worker_configurations();
     Producer::new(&producer, None, &process, Default::default()).expect("a producer is made");
@@ -73,5 +151,8 @@ async fn worker_metrics() -> Vec<Definition> {
         StoreConfig::Embedded { path: folder.path().join("prices.sqlite"), retention_seconds: 0 };
     let store = pricepipe_store::open(&consumer.store, None).expect("a store is opened");
     pricepipe_consumer::run(consumer, None, store, &process, stop, None).await.expect("a consumer ends");
-    process.registry.definitions()
+    let settings = Settings::read(|_| None).expect("defaults");
+    let nowhere = kube::Config::new("http://localhost".parse().expect("an address"));
+    Controller::new(nowhere.try_into().expect("a client"), settings, &process);
+    process
 }

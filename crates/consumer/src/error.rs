@@ -1,16 +1,17 @@
 //! Why a consumer cannot run. Outages are not among it: those are waited for.
 
+use std::process::ExitCode;
+
+use pricepipe_core::config::ConfigError;
+use pricepipe_service::worker::CONFIG_EXIT;
 use rdkafka::error::KafkaError;
 
 /// Why a consumer cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsumerError {
-    /// Nobody said where Kafka is.
-    #[error("kafka.bootstrapServers is empty; name some brokers there or in KAFKA_BOOTSTRAP_SERVERS")]
-    NoBroker,
-    /// Nothing is to be consumed.
-    #[error("topics is empty; name at least one topic and its collection")]
-    NoTopic,
+    /// Something in the configuration that could never work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The Kafka client does not accept its settings.
     #[error("the Kafka client cannot be made: {problem}")]
     Client {
@@ -26,6 +27,14 @@ pub enum ConsumerError {
 }
 
 impl ConsumerError {
+    /// The exit code that goes with it: 3 for a configuration that cannot be used, 1 for the rest.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            ConsumerError::Thread(_) | ConsumerError::IntakeEnded => ExitCode::FAILURE,
+            ConsumerError::Config(_) | ConsumerError::Client { .. } => CONFIG_EXIT.into(),
+        }
+    }
+
     pub(crate) fn client(error: KafkaError) -> Self {
         let problem = match error {
             KafkaError::ClientConfig(_, problem, key, _) => format!("{key}: {problem}"),

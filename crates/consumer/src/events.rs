@@ -1,30 +1,34 @@
 //! What happens in the consumer, told in one place: log line, metric and readiness together.
 
 use std::{
-    collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use pricepipe_core::PriceMessage;
+use pricepipe_core::{PriceMessage, message::BadMessage};
 use pricepipe_service::{Process, clock, health::Condition, metrics::Metrics};
 use pricepipe_store::{StoreError, StoreErrorKind, Written};
 use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
 
-use crate::run::Summary;
+use crate::{repetition::Repetition, run::Summary};
 
 const BATCH_BUCKETS: &[f64] =
     &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
 const WRITE_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 const AGE_BUCKETS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// Trouble of one kind with Kafka is told again after this long.
+/// Trouble of one kind with Kafka or the store is told again after this long.
 const REPEAT: Duration = Duration::from_secs(30);
 
 /// The reason of a dead letter that the store refused.
 pub(crate) const REJECTED_BY_STORE: &str = "rejected_by_store";
+
+/// What became of a document.
+const INSERTED: &str = "inserted";
+const DUPLICATE: &str = "duplicate";
+const REJECTED: &str = "rejected";
 
 /// Metrics, counters and conditions of one consumer.
 pub(crate) struct Events {
@@ -39,7 +43,8 @@ pub(crate) struct Events {
     dead_letters: IntCounterVec,
     price_age: Histogram,
     totals: Totals,
-    told: Mutex<BTreeMap<String, Instant>>,
+    kafka_troubles: Mutex<Repetition>,
+    store_troubles: Mutex<Repetition>,
 }
 
 #[derive(Default)]
@@ -58,7 +63,7 @@ impl Events {
         let (dead_letter, topic_id) = (condition("dead-letter"), condition("topic-id"));
         // Neither is asked for anything unless there is a need.
         [&dead_letter, &topic_id].into_iter().for_each(Condition::ready);
-        Events {
+        let events = Events {
             kafka: condition("kafka"),
             store: condition("store"),
             dead_letter,
@@ -94,8 +99,13 @@ impl Events {
                 AGE_BUCKETS,
             ),
             totals: Totals::default(),
-            told: Mutex::default(),
-        }
+            kafka_troubles: Mutex::default(),
+            store_troubles: Mutex::default(),
+        };
+        metrics.values("sink_documents_total", "outcome", [INSERTED, DUPLICATE, REJECTED]);
+        let reasons = BadMessage::REASONS.iter().copied().chain([REJECTED_BY_STORE]);
+        metrics.values("dead_letters_total", "reason", reasons);
+        events
     }
 
     /// Messages arrived. Counted many at a time.
@@ -111,12 +121,12 @@ impl Events {
         written: &Written,
         took: Duration,
     ) {
-        self.store.ready();
+        self.store_answers();
         self.batch_documents.observe(batch.len() as f64);
         self.write_duration.observe(took.as_secs_f64());
         let rejected = written.rejected.len() as u64;
         for (outcome, count) in
-            [("inserted", written.inserted), ("duplicate", written.duplicates), ("rejected", rejected)]
+            [(INSERTED, written.inserted), (DUPLICATE, written.duplicates), (REJECTED, rejected)]
         {
             self.documents.with_label_values(&[collection, outcome]).inc_by(count);
         }
@@ -129,14 +139,19 @@ impl Events {
         }
     }
 
-    /// A write or the preparation failed; it is tried again.
+    /// A write, the preparation or a ping failed; it is tried again. The condition always has the latest words; the log
+    /// has a line once in a while, or one alone for what needs somebody's decision.
     pub(crate) fn store_failed(&self, step: &str, error: &StoreError) {
+        let (text, kind, now) = (error.to_string(), error.kind.as_str(), Instant::now());
         if error.kind == StoreErrorKind::Conflict {
-            tracing::error!(step, %error, "the store is set up in a way that needs somebody's decision");
-        } else {
-            tracing::warn!(step, %error, kind = ?error.kind, "the store failed; trying again");
+            if lock(&self.store_troubles).is_due(&text, None, now) {
+                let what = "the store is set up in a way that needs somebody's decision; trying on";
+                tracing::error!(step, error = text, "{what}");
+            }
+        } else if lock(&self.store_troubles).is_due(kind, Some(REPEAT), now) {
+            tracing::warn!(step, error = text, kind, "the store failed; trying again");
         }
-        self.store.not_ready(error.to_string());
+        self.store.not_ready(text);
     }
 
     /// The store has not answered for long.
@@ -147,6 +162,7 @@ impl Events {
 
     /// The store answered.
     pub(crate) fn store_answers(&self) {
+        lock(&self.store_troubles).forget();
         self.store.ready();
     }
 
@@ -191,9 +207,7 @@ impl Events {
 
     /// Kafka reported trouble. Trouble of one kind is told once in a while.
     pub(crate) fn kafka_trouble(&self, kind: &str, problem: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.get(kind).is_none_or(|at| at.elapsed() >= REPEAT) {
-            told.insert(kind.to_owned(), Instant::now());
+        if lock(&self.kafka_troubles).is_due(kind, Some(REPEAT), Instant::now()) {
             tracing::warn!(problem, "Kafka");
         }
     }
@@ -258,4 +272,8 @@ impl Events {
             dead_letters: self.totals.dead_letters.load(Relaxed),
         }
     }
+}
+
+fn lock(troubles: &Mutex<Repetition>) -> MutexGuard<'_, Repetition> {
+    troubles.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -325,7 +325,7 @@ impl Intake {
         self.count();
         if !self.drain(patience, Assignment::is_drained) {
             tracing::warn!(
-                "not everything could be stored in time; it was not committed and will be read again"
+                "not everything could be stored in time; its offsets are not committed, so it is read again as long as Kafka keeps it"
             );
         }
         self.sink.abandon.cancel();

@@ -26,6 +26,7 @@ mod observations;
 mod progress;
 mod promise;
 mod rebalance;
+mod repetition;
 mod routes;
 mod run;
 mod sink;

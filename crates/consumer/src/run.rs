@@ -75,12 +75,7 @@ pub async fn run(
     stop: Stop,
     observations: Option<Observations>,
 ) -> Result<Summary, ConsumerError> {
-    if config.kafka.bootstrap_servers.is_empty() {
-        return Err(ConsumerError::NoBroker);
-    }
-    if config.topics.is_empty() {
-        return Err(ConsumerError::NoTopic);
-    }
+    config.check()?;
     let sink = sink(&config, credentials.as_ref(), store, process, observations);
     let clients = Clients::new(&config, credentials, &sink);
     let first = clients.open().map_err(ConsumerError::client)?;

@@ -82,9 +82,8 @@ impl Sink {
             if self.writing.load(Relaxed) > 0 {
                 continue;
             }
-            match watched(self.store.ping(), |waited| self.events.store_hangs(waited)).await {
-                Ok(()) => self.events.store_answers(),
-                Err(error) => self.events.store_failed("ping", &error),
+            if self.ping().await {
+                self.events.store_answers();
             }
         }
     }
@@ -135,7 +134,8 @@ impl Sink {
     }
 
     async fn ping(&self) -> bool {
-        watched(self.store.ping(), |waited| self.events.store_hangs(waited)).await.is_ok()
+        let ping = watched(self.store.ping(), |waited| self.events.store_hangs(waited)).await;
+        ping.inspect_err(|error| self.events.store_failed("ping", error)).is_ok()
     }
 
     /// Gives the messages without an id one that is made of where they lie.

@@ -3,16 +3,30 @@
 use std::process::ExitCode;
 
 use kube::Client;
-use pricepipe_controller::{Controller, settings::Settings};
+use pricepipe_controller::{
+    Controller,
+    settings::{self, Settings},
+};
 use pricepipe_service::{
     Process, admin, environment, shutdown,
     telemetry::{self, LogFormat},
-    with_causes, worker,
+    with_causes,
+    worker::{self, Binary},
 };
 use tokio_util::sync::CancellationToken;
 
+const BINARY: Binary = Binary {
+    name: "pricepipe-controller",
+    purpose: "keeps the PricePipelines of a Kubernetes cluster running",
+    takes_config: false,
+    variables: settings::VARIABLES,
+};
+
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
+    if let Some(code) = BINARY.answer() {
+        return code;
+    }
     telemetry::start(LogFormat::from_environment(LogFormat::Json), "info");
     match control().await {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,7 +54,7 @@ async fn control() -> Result<(), (String, ExitCode)> {
     let admin_stop = CancellationToken::new();
     let address = admin::start(&process, address, admin_stop.clone())
         .await
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| unusable(with_causes(&error)))?;
     tracing::info!(identity, %address, "waiting for leadership");
     if let Err(error) = controller.run(stop).await {
         tracing::error!("{error}");

@@ -13,6 +13,17 @@ pub enum BreakerState {
     Open = 2,
 }
 
+impl BreakerState {
+    /// The state as a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BreakerState::Closed => "closed",
+            BreakerState::HalfOpen => "half-open",
+            BreakerState::Open => "open",
+        }
+    }
+}
+
 /// A circuit breaker: after enough failures in a row it refuses work for a while, then lets one try through.
 ///
 /// While open, a cheap probe (a ping) that succeeds may half-open it early: see [`Breaker::probe_succeeded`].

@@ -1,6 +1,8 @@
 //! What each worker is told. One type, three carriers: a ConfigMap that the controller writes, a file that the
 //! binaries read, a value that `pricepipe run` passes. None of them holds a secret.
 
+mod check;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use crate::{
     Exchange, Secret, Symbol,
     names::{CollectionName, DatabaseName, PipelineName, TopicName},
 };
+
+pub use check::{ConfigError, Fault};
 
 /// The producer's configuration: exchange → Kafka.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,9 +94,13 @@ fn default_session_timeout() -> u32 {
     DEFAULT_SESSION_TIMEOUT_MILLIS
 }
 
-/// Heartbeats come from a thread of their own every 3 s, so five may be lost before a member counts as dead; the
-/// broker's usual 45 s would leave a dead member's partitions unread for that long.
+/// Five heartbeats may be lost before a member counts as dead; the broker's usual 45 s would leave a dead member's
+/// partitions unread for that long.
 pub const DEFAULT_SESSION_TIMEOUT_MILLIS: u32 = 15_000;
+/// A consumer's heartbeats come from a thread of their own this often.
+pub const HEARTBEAT_MILLIS: u32 = 3_000;
+/// A consumer that takes no message for this long leaves its group.
+pub const LONGEST_POLL_MILLIS: u32 = 300_000;
 
 /// A topic and the collection that its messages go to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +233,11 @@ impl SecurityProtocol {
     /// True when it asks for a name and a password.
     pub fn uses_sasl(&self) -> bool {
         matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
+    }
+
+    /// True when it encrypts.
+    pub fn uses_tls(&self) -> bool {
+        matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 }
 

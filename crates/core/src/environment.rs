@@ -34,6 +34,12 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (MONGO_CONNECTION_STRING, "`mongodb://` or `mongodb+srv://` connection string"),
 ];
 
+/// Those of them that speak of Kafka.
+pub const KAFKA_VARIABLES: &[(&str, &str)] = match VARIABLES.split_last() {
+    Some((_, kafka)) => kafka,
+    None => &[],
+};
+
 /// A variable with a value that cannot be used. The value itself is shown only where it is no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
@@ -44,10 +50,17 @@ pub struct EnvironmentError {
     pub problem: String,
 }
 
+impl EnvironmentError {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        EnvironmentError { variable, problem: problem.into() }
+    }
+}
+
 /// The Kafka connection that a pipeline names (`base`), overridden by the environment.
 ///
 /// `lookup` gives the value of a variable. A user without a protocol means `SASL_SSL`: a password is never sent
-/// over an open connection unasked.
+/// over an open connection unasked. Variables that contradict each other are refused: whoever sets a password or an
+/// authority means it to be used.
 pub fn kafka(
     base: KafkaConnection,
     lookup: impl Fn(&str) -> Option<String>,
@@ -68,23 +81,73 @@ pub fn kafka(
     if let Some(path) = get(KAFKA_SSL_CA_LOCATION) {
         connection.ca_file = Some(path.into());
     }
-    let username = get(KAFKA_USERNAME);
-    if username.is_some()
+    if get(KAFKA_USERNAME).is_some()
         && get(KAFKA_SECURITY_PROTOCOL).is_none()
         && !connection.security_protocol.uses_sasl()
     {
         connection.security_protocol = SecurityProtocol::SaslSsl;
     }
-    if !connection.security_protocol.uses_sasl() {
+    match contradiction(&connection, get) {
+        Some(error) => Err(error),
+        None => with_credentials(connection, get),
+    }
+}
+
+/// A variable that says something that could only be ignored.
+fn contradiction(
+    connection: &KafkaConnection,
+    get: impl Fn(&'static str) -> Option<String>,
+) -> Option<EnvironmentError> {
+    let is_set = |variable| get(variable).is_some();
+    let protocol = connection.security_protocol.as_str();
+    let refused = |variable, problem: String| Some(EnvironmentError::new(variable, problem));
+    if is_set(KAFKA_PASSWORD) && !is_set(KAFKA_USERNAME) {
+        return refused(
+            KAFKA_PASSWORD,
+            format!("set without a user; set {KAFKA_USERNAME} too, or remove it"),
+        );
+    }
+    if is_set(KAFKA_USERNAME) && !connection.security_protocol.uses_sasl() {
+        let problem = format!(
+            "{protocol} sends no user, but {KAFKA_USERNAME} is set; write SASL_SSL or SASL_PLAINTEXT, or remove \
+             {KAFKA_USERNAME} and {KAFKA_PASSWORD}"
+        );
+        return refused(KAFKA_SECURITY_PROTOCOL, problem);
+    }
+    if is_set(KAFKA_SASL_MECHANISM) && !connection.security_protocol.uses_sasl() {
+        let problem = format!(
+            "{protocol} has no use for it; set {KAFKA_USERNAME} and {KAFKA_PASSWORD} too, or remove it"
+        );
+        return refused(KAFKA_SASL_MECHANISM, problem);
+    }
+    if is_set(KAFKA_SSL_CA_LOCATION) && !connection.security_protocol.uses_tls() {
+        let problem = format!(
+            "{protocol} is not encrypted and has no use for it; set {KAFKA_SECURITY_PROTOCOL} to SSL or SASL_SSL, \
+             or remove it"
+        );
+        return refused(KAFKA_SSL_CA_LOCATION, problem);
+    }
+    if is_set(KAFKA_USERNAME) && connection.bootstrap_servers.is_empty() {
+        let problem = format!("missing, but {KAFKA_USERNAME} is set; name brokers as in kafka:9092");
+        return refused(KAFKA_BOOTSTRAP_SERVERS, problem);
+    }
+    None
+}
+
+fn with_credentials(
+    mut connection: KafkaConnection,
+    get: impl Fn(&'static str) -> Option<String>,
+) -> Result<(KafkaConnection, Option<KafkaCredentials>), EnvironmentError> {
+    let protocol = connection.security_protocol;
+    if !protocol.uses_sasl() {
         return Ok((connection, None));
     }
     connection.sasl_mechanism.get_or_insert(SaslMechanism::Plain);
-    let missing = |variable| EnvironmentError {
-        variable,
-        problem: format!("missing; {} needs a user and a password", connection.security_protocol.as_str()),
+    let value = |variable| {
+        let problem = || format!("missing; {} needs a user and a password", protocol.as_str());
+        get(variable).ok_or_else(|| EnvironmentError::new(variable, problem()))
     };
-    let username = username.ok_or_else(|| missing(KAFKA_USERNAME))?;
-    let password = Secret::new(get(KAFKA_PASSWORD).ok_or_else(|| missing(KAFKA_PASSWORD))?);
+    let (username, password) = (value(KAFKA_USERNAME)?, Secret::new(value(KAFKA_PASSWORD)?));
     Ok((connection, Some(KafkaCredentials { username, password })))
 }
 
@@ -96,8 +159,8 @@ pub fn mongodb(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>
     if ["mongodb://", "mongodb+srv://"].iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(Some(Secret::new(text)));
     }
-    let problem = "not a connection string; it begins with mongodb:// or mongodb+srv://".to_owned();
-    Err(EnvironmentError { variable: MONGO_CONNECTION_STRING, problem })
+    let problem = "not a connection string; it begins with mongodb:// or mongodb+srv://";
+    Err(EnvironmentError::new(MONGO_CONNECTION_STRING, problem))
 }
 
 fn bootstrap_servers(text: &str) -> Result<Vec<String>, EnvironmentError> {
@@ -105,10 +168,10 @@ fn bootstrap_servers(text: &str) -> Result<Vec<String>, EnvironmentError> {
         text.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect();
     match servers.iter().find(|server| !is_host_and_port(server)) {
         None => Ok(servers),
-        Some(server) => Err(EnvironmentError {
-            variable: KAFKA_BOOTSTRAP_SERVERS,
-            problem: format!("{server:?} is not host:port, as in kafka:9092"),
-        }),
+        Some(server) => {
+            let problem = format!("{server:?} is not host:port, as in kafka:9092");
+            Err(EnvironmentError::new(KAFKA_BOOTSTRAP_SERVERS, problem))
+        }
     }
 }
 
@@ -129,9 +192,8 @@ fn setting<T>(
     parse: fn(&str) -> Option<T>,
     names: &[&str],
 ) -> Result<T, EnvironmentError> {
-    parse(text.trim().to_ascii_uppercase().as_str()).ok_or_else(|| EnvironmentError {
-        variable,
-        problem: format!("{text:?} is not one of {}", names.join(", ")),
+    parse(text.trim().to_ascii_uppercase().as_str()).ok_or_else(|| {
+        EnvironmentError::new(variable, format!("{text:?} is not one of {}", names.join(", ")))
     })
 }
 
@@ -164,6 +226,44 @@ mod tests {
         assert_eq!(connection.security_protocol, SecurityProtocol::SaslSsl);
         assert_eq!(connection.sasl_mechanism, Some(SaslMechanism::Plain));
         assert_eq!(credentials.unwrap().password.expose(), "p");
+    }
+
+    #[test]
+    fn the_variables_of_kafka_are_all_but_the_one_of_mongodb() {
+        assert!(KAFKA_VARIABLES.iter().all(|(name, _)| name.starts_with("KAFKA_")));
+        assert_eq!(KAFKA_VARIABLES.len() + 1, VARIABLES.len());
+    }
+
+    #[test]
+    fn variables_that_contradict_each_other_are_refused_and_none_is_ignored() {
+        let user = [("KAFKA_USERNAME", "u"), ("KAFKA_PASSWORD", "hunter2")];
+        for (variables, named, remedy) in [
+            (vec![user[1]], "KAFKA_PASSWORD: ", "set KAFKA_USERNAME too"),
+            (
+                vec![user[0], user[1], ("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT")],
+                "KAFKA_SECURITY_PROTOCOL: ",
+                "SASL_SSL",
+            ),
+            (
+                vec![user[0], user[1], ("KAFKA_SECURITY_PROTOCOL", "ssl")],
+                "KAFKA_SECURITY_PROTOCOL: ",
+                "SASL_SSL",
+            ),
+            (vec![("KAFKA_SASL_MECHANISM", "PLAIN")], "KAFKA_SASL_MECHANISM: ", "set KAFKA_USERNAME"),
+            (
+                vec![("KAFKA_SSL_CA_LOCATION", "ca.pem")],
+                "KAFKA_SSL_CA_LOCATION: ",
+                "KAFKA_SECURITY_PROTOCOL to SSL",
+            ),
+        ] {
+            let text = read(&variables).unwrap_err().to_string();
+            assert!(text.starts_with(named) && text.contains(remedy) && !text.contains("hunter2"), "{text}");
+        }
+        let nowhere =
+            |name: &str| user.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        let text = kafka(KafkaConnection::default(), nowhere).unwrap_err().to_string();
+        assert!(text.starts_with("KAFKA_BOOTSTRAP_SERVERS: missing"), "{text}");
+        assert!(read(&[("KAFKA_SECURITY_PROTOCOL", "SSL"), ("KAFKA_SSL_CA_LOCATION", "ca.pem")]).is_ok());
     }
 
     #[test]

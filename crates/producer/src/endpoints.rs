@@ -136,10 +136,11 @@ impl Endpoints {
             match self.ask(endpoint, request, &read).await {
                 Ok(value) => return Ok(value),
                 Err(error) if error.is_final() => return Err(error),
-                Err(error) => failure = Some(error),
+                Err(SourceError::GeoBlocked) => failure = None,
+                Err(error) => failure = Some(error.at(endpoint.guard.target())),
             }
         }
-        Err(failure.filter(|error| *error != SourceError::GeoBlocked).unwrap_or_else(|| self.resting()))
+        Err(failure.unwrap_or_else(|| self.resting()))
     }
 
     /// Pings every host whose breaker is open, so that it is used again soon after it is back.
@@ -221,7 +222,7 @@ impl Endpoints {
         let Some((left, failure)) = waits.min_by_key(|(left, _)| *left) else {
             return SourceError::GeoBlocked;
         };
-        SourceError::Resting { reason: failure.map_or_else(String::new, |f| f.to_string()), left }
+        SourceError::Resting { failure: failure.map(Box::new), left }
     }
 
     fn lock(&self) -> MutexGuard<'_, Limits> {
@@ -262,7 +263,8 @@ impl Endpoint {
             BreakerState::Open => Duration::from_secs(1),
             _ => state.rest_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)),
         };
-        (!state.geo_blocked).then(|| (left, state.last_failure.clone()))
+        let failure = state.last_failure.clone().map(|failure| failure.at(self.guard.target()));
+        (!state.geo_blocked).then_some((left, failure))
     }
 
     fn lock(&self) -> MutexGuard<'_, EndpointState> {

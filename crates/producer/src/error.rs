@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use pricepipe_core::config::ConfigError;
 use pricepipe_service::worker::CONFIG_EXIT;
 use rdkafka::error::KafkaError;
 
@@ -10,18 +11,9 @@ use crate::Summary;
 /// Why the producer could not start, or could not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ProducerError {
-    /// No symbol, or no source.
-    #[error("{0} is empty: there is nothing to produce")]
-    NothingToDo(&'static str),
-    /// Nobody said where Kafka is.
-    #[error("kafka.bootstrapServers is empty: name a broker as host:port, or set KAFKA_BOOTSTRAP_SERVERS")]
-    NoBrokers,
-    /// A source without an endpoint.
-    #[error("source {source_name}: rest.endpoints is empty: name at least one base URL")]
-    NoEndpoints {
-        /// The source.
-        source_name: String,
-    },
+    /// Something in the configuration that could never work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// An endpoint that is no base URL.
     #[error("source {source_name}: endpoint {url:?} {problem}; write it as https://host")]
     Endpoint {

@@ -15,6 +15,9 @@ macro_rules! labels {
         pub(crate) enum $name { $($variant),+ }
 
         impl $name {
+            /// Every value of the label.
+            pub(crate) const VALUES: &'static [&'static str] = &[$($text),+];
+
             pub(crate) fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
@@ -80,6 +83,14 @@ labels! {
     }
 }
 
+/// The closed sets of the labels below.
+const LABEL_VALUES: &[(&str, &str, &[&str])] = &[
+    ("source_requests_total", "outcome", Outcome::VALUES),
+    ("source_slots_skipped_total", "reason", SkipReason::VALUES),
+    ("source_rejected_prices_total", "reason", Rejection::VALUES),
+    ("produced_messages_total", "outcome", Delivery::VALUES),
+];
+
 const REQUEST_SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 const PRODUCE_SECONDS: &[f64] =
     &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
@@ -101,7 +112,7 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new(registry: &Registry, observations: Arc<Observations>) -> Self {
         let metrics = Metrics(registry);
-        Events {
+        let events = Events {
             observations,
             requests: metrics.counters(
                 "source_requests_total",
@@ -143,7 +154,11 @@ impl Events {
                 "From a message's acceptance to Kafka's acknowledgement",
                 PRODUCE_SECONDS,
             ),
+        };
+        for (name, label, values) in LABEL_VALUES {
+            metrics.values(name, label, values.iter().copied());
         }
+        events
     }
 
     /// A request was sent, and answered or not.

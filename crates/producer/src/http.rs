@@ -19,9 +19,6 @@ const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
 
 /// The base URLs of a source, checked.
 pub(crate) fn base_urls(source: &SourceConfig) -> Result<Vec<Url>, ProducerError> {
-    if source.rest.endpoints.is_empty() {
-        return Err(ProducerError::NoEndpoints { source_name: source.name.clone() });
-    }
     let parse = |text: &String| {
         let faulty = |problem| ProducerError::Endpoint {
             source_name: source.name.clone(),
@@ -160,7 +157,6 @@ mod tests {
             assert!(error.contains("source binance") && error.contains("https://host"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(base_urls(&source(&[])).is_err());
     }
 
     #[test]

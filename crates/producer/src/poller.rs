@@ -175,15 +175,17 @@ impl<S: PriceSource> Poller<S> {
     /// Tells the user of a failure, where it is one that he can do something about.
     fn tell(&mut self, error: &SourceError) {
         let Some(trouble) = error.trouble() else { return };
+        let hint = self.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
+        let exchange = self.exchange;
         let text = match trouble {
-            Trouble::Unreachable => {
-                let hint = self.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
-                format!("{} cannot be reached: {error}; retrying.{hint}", self.exchange)
-            }
-            _ => format!("{}: {error}", self.exchange),
+            Trouble::Unreachable => format!("{exchange} cannot be reached: {error}; retrying.{hint}"),
+            Trouble::Unusable => format!("{exchange} gives no prices: {error}; retrying.{hint}"),
+            _ => format!("{exchange}: {error}"),
         };
         self.observations.source_state(&self.name, &text);
-        self.announcer.trouble(SourceTrouble::Exchange(trouble), &text);
+        // Of two hosts one may be away and the other answer wrongly: turn by turn, that would be told for ever.
+        let kind = if trouble == Trouble::Unusable { Trouble::Unreachable } else { trouble };
+        self.announcer.trouble(SourceTrouble::Exchange(kind), &text);
     }
 
     fn tell_no_symbols(&mut self) {

@@ -90,7 +90,7 @@ impl Producer {
         process: &Process,
         options: Options,
     ) -> Result<Self, ProducerError> {
-        check(config)?;
+        config.check()?;
         let condition = process.health.condition("producer");
         let routes = routes(config);
         let names = config.sources.iter().map(|source| source.name.clone()).collect();
@@ -206,29 +206,14 @@ async fn end_of(
     }
 }
 
-fn check(config: &ProducerConfig) -> Result<(), ProducerError> {
-    if config.symbols.is_empty() {
-        Err(ProducerError::NothingToDo("symbols"))
-    } else if config.sources.is_empty() {
-        Err(ProducerError::NothingToDo("sources"))
-    } else if config.kafka.bootstrap_servers.is_empty() {
-        Err(ProducerError::NoBrokers)
-    } else {
-        Ok(())
-    }
-}
-
-/// A route per exchange and symbol, each once.
+/// A route per exchange and symbol.
 fn routes(config: &ProducerConfig) -> Vec<Arc<Route>> {
     let exchanges: BTreeSet<Exchange> = config.sources.iter().map(|source| source.exchange).collect();
-    let mut seen = BTreeSet::new();
     let mut routes = Vec::new();
     for exchange in exchanges {
         for wanted in &config.symbols {
-            if seen.insert((exchange, wanted.symbol.clone())) {
-                let route = Route::new(routes.len(), exchange, wanted.symbol.clone(), wanted.topic.clone());
-                routes.push(Arc::new(route));
-            }
+            let route = Route::new(routes.len(), exchange, wanted.symbol.clone(), wanted.topic.clone());
+            routes.push(Arc::new(route));
         }
     }
     routes

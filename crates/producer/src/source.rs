@@ -74,7 +74,7 @@ pub(crate) enum SourceError {
     Forbidden,
     #[error("it answers HTTP {0}, which no exchange does")]
     UnexpectedStatus(u16),
-    #[error("its answer cannot be read: {0}")]
+    #[error("it answers with {0}")]
     Malformed(String),
     #[error("its answer is larger than {} MiB", .0 >> 20)]
     TooLarge(usize),
@@ -89,13 +89,16 @@ pub(crate) enum SourceError {
     #[error("the weight budget of this minute is used up")]
     BudgetUsedUp,
     /// Nothing was sent: every endpoint failed a moment ago and is given time.
-    #[error("{reason}")]
+    #[error("{}", .failure.as_deref().map_or_else(|| "it rests".to_owned(), ToString::to_string))]
     Resting {
-        /// The last failure.
-        reason: String,
+        /// The last failure, with its host.
+        failure: Option<Box<SourceError>>,
         /// When the first of them may be tried again.
         left: Duration,
     },
+    /// The same failure, with the host that it is about. Never one that concerns every host.
+    #[error("{host}: {error}")]
+    At { host: String, error: Box<SourceError> },
 }
 
 fn limit_text(limit: &Limit) -> &'static str {
@@ -108,13 +111,21 @@ fn limit_text(limit: &Limit) -> &'static str {
 /// The kinds of trouble that a user is told of, once each time it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
+    /// Nothing answers.
     Unreachable,
+    /// Something answers, but not with prices.
+    Unusable,
     Limited(Limit),
     GeoBlocked,
     Refused,
 }
 
 impl SourceError {
+    /// The same, with the host that it is about.
+    pub(crate) fn at(self, host: &str) -> SourceError {
+        SourceError::At { host: host.to_owned(), error: Box::new(self) }
+    }
+
     /// The label of the request's metric; `None` when no request was sent.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         Some(match self {
@@ -132,6 +143,7 @@ impl SourceError {
             SourceError::UnknownSymbol => Outcome::UnknownSymbol,
             SourceError::Refused(_) => Outcome::Refused,
             SourceError::BudgetUsedUp | SourceError::Resting { .. } => return None,
+            SourceError::At { error, .. } => return error.outcome(),
         })
     }
 
@@ -148,12 +160,12 @@ impl SourceError {
 
     /// True when a request was sent and failed for a reason that may be gone at the next try.
     pub(crate) fn may_be_a_hiccup(&self) -> bool {
-        matches!(self.trouble(), Some(Trouble::Unreachable)) && self.outcome().is_some()
+        matches!(self.trouble(), Some(Trouble::Unreachable | Trouble::Unusable)) && self.outcome().is_some()
     }
 
     /// True when the exchange said itself what is wrong; trying again changes nothing of it soon.
     pub(crate) fn is_certain(&self) -> bool {
-        !matches!(self.trouble(), None | Some(Trouble::Unreachable))
+        !matches!(self.trouble(), None | Some(Trouble::Unreachable | Trouble::Unusable))
     }
 
     /// What the user is told; `None` for a budget that is used up, which is our own caution.
@@ -163,7 +175,19 @@ impl SourceError {
             SourceError::Limited(limit, _) => Some(Trouble::Limited(*limit)),
             SourceError::GeoBlocked => Some(Trouble::GeoBlocked),
             SourceError::Refused(_) => Some(Trouble::Refused),
-            _ => Some(Trouble::Unreachable),
+            SourceError::At { error, .. } | SourceError::Resting { failure: Some(error), .. } => {
+                error.trouble()
+            }
+            SourceError::Unavailable(_)
+            | SourceError::Forbidden
+            | SourceError::UnexpectedStatus(_)
+            | SourceError::Malformed(_)
+            | SourceError::TooLarge(_) => Some(Trouble::Unusable),
+            SourceError::Timeout(_)
+            | SourceError::Unreachable(_)
+            | SourceError::Interrupted(_)
+            | SourceError::UnknownSymbol
+            | SourceError::Resting { failure: None, .. } => Some(Trouble::Unreachable),
         }
     }
 
@@ -175,5 +199,25 @@ impl SourceError {
             SourceError::Limited(_, left) | SourceError::Resting { left, .. } => Some(*left),
             _ => Some(Duration::ZERO),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_answers_wrongly_is_not_called_unreachable_and_keeps_its_own_label() {
+        let resting = |failure: SourceError| SourceError::Resting {
+            failure: Some(Box::new(failure.at("a.example"))),
+            left: Duration::ZERO,
+        };
+        let wrong = SourceError::Malformed("a web page".to_owned());
+        let away = SourceError::Unreachable("Connection refused".to_owned());
+        assert_eq!(resting(wrong.clone()).to_string(), "a.example: it answers with a web page");
+        assert_eq!(resting(wrong.clone()).trouble(), Some(Trouble::Unusable));
+        assert_eq!(resting(away.clone()).trouble(), Some(Trouble::Unreachable));
+        let labels = [wrong, away].map(|error| error.at("a.example").outcome());
+        assert_eq!(labels, [Some(Outcome::Malformed), Some(Outcome::Unreachable)]);
     }
 }

@@ -112,7 +112,8 @@ impl Guard {
         drop(patience);
         if before != after {
             self.metric.set(after as i64);
-            tracing::info!(target = self.target, state = ?after, "circuit breaker");
+            // Not `target`: that is the module of every line already.
+            tracing::info!(breaker = self.target, state = after.as_str(), "circuit breaker");
         }
         result
     }

@@ -29,6 +29,8 @@ pub struct Definition {
     pub kind: &'static str,
     /// The names of its labels.
     pub labels: Vec<String>,
+    /// The values of those labels that have a closed set of them.
+    pub values: Vec<(&'static str, Vec<&'static str>)>,
 }
 
 impl Registry {
@@ -61,7 +63,7 @@ impl Definition {
             MetricType::UNTYPED => "untyped",
         };
         let (name, help, labels) = (desc.fq_name.clone(), desc.help.clone(), desc.variable_labels.clone());
-        Definition { name, help, kind, labels }
+        Definition { name, help, kind, labels, values: Vec::new() }
     }
 }
 
@@ -111,6 +113,21 @@ impl Metrics<'_> {
         self.register(HistogramVec::new(histogram_opts(name, help, buckets), labels))
     }
 
+    /// Says which values a label of a registered metric may have, where they are a closed set.
+    ///
+    /// A metric or a label that does not exist is a mistake in the program; it panics at start-up.
+    pub fn values(&self, name: &str, label: &'static str, values: impl IntoIterator<Item = &'static str>) {
+        let mut definitions = self.0.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = format!("{NAMESPACE}_{name}");
+        let own = |definition: &&mut Definition| {
+            definition.name == name && definition.labels.iter().any(|one| one == label)
+        };
+        match definitions.iter_mut().find(own) {
+            Some(definition) => definition.values.push((label, values.into_iter().collect())),
+            None => panic!("no metric {name} with a label {label} is registered"),
+        }
+    }
+
     fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
         let metric = metric.unwrap_or_else(|error| panic!("a metric is defined wrongly: {error}"));
         if let Err(error) = self.0.register(metric.clone()) {
@@ -138,8 +155,9 @@ mod tests {
         let written = Metrics(&registry).counters("written_total", "What was written", &["outcome"]);
         assert!(registry.gather().is_empty());
         let (name, help) = ("pricepipe_written_total".to_owned(), "What was written".to_owned());
-        let labels = vec!["outcome".to_owned()];
-        assert_eq!(registry.definitions(), [Definition { name, help, kind: "counter", labels }]);
+        Metrics(&registry).values("written_total", "outcome", ["inserted", "rejected"]);
+        let (labels, values) = (vec!["outcome".to_owned()], vec![("outcome", vec!["inserted", "rejected"])]);
+        assert_eq!(registry.definitions(), [Definition { name, help, kind: "counter", labels, values }]);
         written.with_label_values(&["inserted"]).inc();
         assert_eq!(registry.gather().len(), 1);
     }

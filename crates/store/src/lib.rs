@@ -124,3 +124,15 @@ pub enum StoreErrorKind {
     /// It is set up in a way that we cannot work with, and that we will not change by force.
     Conflict,
 }
+
+impl StoreErrorKind {
+    /// The kind in a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StoreErrorKind::Unavailable => "unavailable",
+            StoreErrorKind::TimedOut => "timed out",
+            StoreErrorKind::Unauthorized => "unauthorized",
+            StoreErrorKind::Conflict => "conflict",
+        }
+    }
+}

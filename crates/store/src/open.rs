@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use pricepipe_core::{Secret, config::StoreConfig};
+use pricepipe_core::{Secret, config::StoreConfig, environment::MONGO_CONNECTION_STRING};
 
 use crate::{History, Store, embedded::EmbeddedStore, mongodb::MongoStore};
 
@@ -10,17 +10,17 @@ use crate::{History, Store, embedded::EmbeddedStore, mongodb::MongoStore};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A MongoDB store, and no connection string.
-    #[error("the store is MongoDB, but there is no connection string; set MONGO_CONNECTION_STRING")]
+    #[error("the store is MongoDB, but there is no connection string; set {MONGO_CONNECTION_STRING}")]
     NoConnectionString,
     /// The connection string does not follow the format.
-    #[error("the MongoDB connection string cannot be read: {problem}")]
+    #[error("{MONGO_CONNECTION_STRING}: the connection string cannot be read: {problem}")]
     InvalidConnectionString {
         /// What is wrong with it.
         problem: String,
     },
     /// The connection string switches certificate checks off.
     #[error(
-        "the MongoDB connection string sets {option}, which lets anybody pose as the server; remove it, and name \
+        "{MONGO_CONNECTION_STRING} sets {option}, which lets anybody pose as the server; remove it, and name \
          the authority that signed the server's certificate with tlsCAFile"
     )]
     InsecureTls {

@@ -8,5 +8,6 @@ mod failures;
 mod kafka;
 mod order;
 mod ownership;
+mod rights;
 mod secrets;
 mod world;

@@ -3,7 +3,7 @@
 
 pub mod native;
 
-use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
+use pricepipe_core::config::{HEARTBEAT_MILLIS, KafkaConnection, KafkaCredentials, LONGEST_POLL_MILLIS};
 use rdkafka::ClientConfig;
 
 /// What every client is told.
@@ -79,8 +79,8 @@ pub fn consumer(
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
         .set("partition.assignment.strategy", "cooperative-sticky")
-        .set("heartbeat.interval.ms", "3000")
-        .set("max.poll.interval.ms", "300000")
+        .set("heartbeat.interval.ms", HEARTBEAT_MILLIS.to_string())
+        .set("max.poll.interval.ms", LONGEST_POLL_MILLIS.to_string())
         .set("check.crcs", "true")
         .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "100")
@@ -105,7 +105,7 @@ mod tests {
         Secret,
         config::{SaslMechanism, SecurityProtocol},
     };
-    use rdkafka::producer::{BaseProducer, Producer};
+    use rdkafka::producer::BaseProducer;
 
     use super::*;
 
@@ -123,7 +123,7 @@ mod tests {
     fn librdkafka_accepts_every_setting_and_was_built_with_tls_and_scram() {
         let (connection, credentials) = scram();
         let made: Result<BaseProducer, _> = producer(&connection, Some(&credentials), "test").create();
-        assert_eq!(made.unwrap().in_flight_count(), 0);
+        assert!(made.is_ok());
         let made: Result<rdkafka::consumer::BaseConsumer, _> =
             consumer(&connection, Some(&credentials), "test", "g").create();
         assert!(made.is_ok());

@@ -191,42 +191,72 @@ fn insecure_option(connection_string: &str) -> Option<&'static str> {
 /// The driver's own text can quote a piece of a password that was not percent-encoded, so it is asked again with
 /// the credentials replaced: what it says then is safe to show, and when it is content the credentials are at fault.
 fn problem(connection_string: &str) -> String {
-    match ConnectionString::parse(without_secrets(connection_string)) {
+    let Some(public) = Public::of(connection_string) else { return UNENCODED.to_owned() };
+    if public.hosts.split(',').any(has_odd_port) {
+        return ODD_PORT.to_owned();
+    }
+    match ConnectionString::parse(public.text()) {
         Err(error) => match *error.kind {
             ::mongodb::error::ErrorKind::InvalidArgument { message, .. } => message,
             other => other.to_string(),
         },
-        Ok(_) => {
-            "in the user name or the password, or in an authentication option, one of : / ? # [ ] @ % is not \
-             percent-encoded, or one part is missing"
-                .to_owned()
+        Ok(_) => UNENCODED.to_owned(),
+    }
+}
+
+const UNENCODED: &str = "in the user name or the password, or in an option, one of : / ? # [ ] @ % is not \
+                         percent-encoded, or one part is missing";
+const ODD_PORT: &str = "behind the colon of a host stands no port, which is a number from 1 to 65535; a user and a \
+                        password stand before the host and an @";
+
+/// The parts of a connection string that hold no secret.
+struct Public<'a> {
+    scheme: &'a str,
+    has_credentials: bool,
+    hosts: &'a str,
+    path: &'a str,
+    options: Vec<&'a str>,
+}
+
+impl<'a> Public<'a> {
+    /// `None` when it cannot be told where the secrets end.
+    fn of(connection_string: &'a str) -> Option<Self> {
+        let Some((scheme, rest)) = connection_string.split_once("://") else {
+            return Some(Public {
+                scheme: "",
+                has_credentials: false,
+                hosts: "",
+                path: "",
+                options: Vec::new(),
+            });
+        };
+        // The last '@' of all, not only of the first part: an unencoded '?' or '/' may stand in the password.
+        let (credentials, rest) = rest.rsplit_once('@').map_or((None, rest), |(c, rest)| (Some(c), rest));
+        if credentials.is_some_and(|credentials| credentials.contains('?')) {
+            return None;
         }
+        let (address, options) = rest.split_once('?').unwrap_or((rest, ""));
+        let (hosts, path) = address.split_once('/').unwrap_or((address, ""));
+        let is_public = |pair: &&str| {
+            let key = pair.split('=').next().unwrap_or_default().to_lowercase();
+            !SECRET_OPTIONS.contains(&key.as_str())
+        };
+        let options = options.split('&').filter(is_public).collect();
+        Some(Public { scheme, has_credentials: credentials.is_some(), hosts, path, options })
+    }
+
+    /// A connection string with an invented user where there was one.
+    fn text(&self) -> String {
+        let credentials = if self.has_credentials { "user:password@" } else { "" };
+        let options = self.options.join("&");
+        format!("{}://{credentials}{}/{}?{options}", self.scheme, self.hosts, self.path)
     }
 }
 
-fn without_secrets(connection_string: &str) -> String {
-    let Some((scheme, rest)) = connection_string.split_once("://") else { return String::new() };
-    // The last '@' of all, not only of the first part: an unencoded '?' or '/' may stand in the password.
-    let (credentials, rest) = match rest.rsplit_once('@') {
-        Some((_, rest)) => ("user:password@", rest),
-        None => ("", rest),
-    };
-    let (hosts, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let hosts: Vec<String> = hosts.split(',').map(without_odd_port).collect();
-    let is_public = |pair: &&str| {
-        let key = pair.split('=').next().unwrap_or_default().to_lowercase();
-        !SECRET_OPTIONS.contains(&key.as_str())
-    };
-    let options: Vec<&str> = options.split('&').filter(is_public).collect();
-    format!("{scheme}://{credentials}{}?{}", hosts.join(","), options.join("&"))
-}
-
-/// What stands for a port and is none may be the password of a string that lacks its host.
-fn without_odd_port(host: &str) -> String {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_err() && !port.ends_with(']') => format!("{name}:port"),
-        _ => host.to_owned(),
-    }
+/// What stands for a port and is none may be the password of a string that lacks its host: it is never shown.
+fn has_odd_port(host: &str) -> bool {
+    host.rsplit_once(':')
+        .is_some_and(|(_, port)| !port.ends_with(']') && !port.parse::<u16>().is_ok_and(|p| p > 0))
 }
 
 #[cfg(test)]

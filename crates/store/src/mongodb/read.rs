@@ -120,7 +120,8 @@ fn kept<T>(
         Ok(value) => Some(value),
         Err(problem) => {
             let id = raw.get("_id").ok().flatten().and_then(|id| Bson::try_from(id).ok());
-            tracing::warn!(%collection, ?id, %problem, "left out a document that is not a price");
+            let id = id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            tracing::warn!(%collection, id, %problem, "left out a document that is not a price");
             None
         }
     }

@@ -61,7 +61,7 @@ pub(super) fn read_ping(reply: &Reply) -> Result<(), SourceError> {
     check(reply)?;
     match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&reply.body) {
         Ok(_) => Ok(()),
-        Err(error) => Err(malformed(&error)),
+        Err(error) => Err(malformed(reply, &error)),
     }
 }
 
@@ -69,8 +69,8 @@ pub(super) fn read_ping(reply: &Reply) -> Result<(), SourceError> {
 pub(super) fn read_prices(reply: &Reply, asked: &[Symbol]) -> Result<Poll, SourceError> {
     check(reply)?;
     let items: Vec<&RawValue> = match reply.body.trim_ascii_start().first() {
-        Some(b'{') => vec![serde_json::from_slice(&reply.body).map_err(|e| malformed(&e))?],
-        _ => serde_json::from_slice(&reply.body).map_err(|e| malformed(&e))?,
+        Some(b'{') => vec![serde_json::from_slice(&reply.body).map_err(|e| malformed(reply, &e))?],
+        _ => serde_json::from_slice(&reply.body).map_err(|e| malformed(reply, &e))?,
     };
     let mut missing: Vec<Symbol> = asked.to_vec();
     let mut poll = Poll { received: Some(reply.received), ..Poll::default() };
@@ -143,8 +143,13 @@ fn describe(fault: &Fault) -> String {
     format!("{text} ({})", fault.code)
 }
 
-fn malformed(error: &serde_json::Error) -> SourceError {
-    SourceError::Malformed(error.to_string())
+/// A web page comes from whatever stands between the exchange and us: where it breaks off as JSON helps nobody.
+fn malformed(reply: &Reply, error: &serde_json::Error) -> SourceError {
+    SourceError::Malformed(match reply.body.trim_ascii_start().first() {
+        Some(b'<') => "a web page instead of prices (a proxy or a sign-in page may be in between)".to_owned(),
+        None => "nothing".to_owned(),
+        Some(_) => format!("something else than prices ({error})"),
+    })
 }
 
 #[cfg(test)]

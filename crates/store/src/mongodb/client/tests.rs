@@ -51,9 +51,26 @@ fn no_error_shows_a_piece_of_the_password() {
     }
     assert_eq!(
         error("mongodb://user:hunter2@host/?maxPoolSize=many"),
-        "the MongoDB connection string cannot be read: connection string `maxpoolsize` argument must be a positive integer"
+        "MONGO_CONNECTION_STRING: the connection string cannot be read: connection string `maxpoolsize` argument must be a positive integer"
     );
     assert!(error("mongodb://user:hunt@er2@host/").contains("percent-encoded"));
+}
+
+#[test]
+fn a_faulty_option_or_password_is_named_and_not_taken_for_a_port() {
+    for (text, expected) in [
+        ("mongodb://user:hunter2@localhost:27017/?bogus=1", "bogus"),
+        ("mongodb://user:hunter2@localhost:27017/fx?authMechanism=BOGUS", "BOGUS"),
+        ("mongodb://user:hunter2@localhost:27017/?maxPoolSize=many", "maxpoolsize"),
+        ("mongodb://user:hunt/er2@localhost:27017/", "percent-encoded"),
+        ("mongodb+srv://user:hunter2@cluster.invalid:27017/", "port cannot be specified"),
+        ("mongodb://user:hunter2@localhost:one/", "behind the colon of a host stands no port"),
+        ("mongodb://user:hunter2", "behind the colon of a host stands no port"),
+    ] {
+        let text = error(text);
+        assert!(text.starts_with("MONGO_CONNECTION_STRING: ") && text.contains(expected), "{text}");
+        assert!(!text.contains("got port") && !text.contains("hunt"), "{text}");
+    }
 }
 
 #[test]

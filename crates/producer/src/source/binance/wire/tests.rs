@@ -88,6 +88,15 @@ fn what_was_asked_for_and_not_sent_is_missing_and_what_was_not_asked_for_is_left
 }
 
 #[test]
+fn a_web_page_instead_of_prices_is_called_one() {
+    let said = |body: &str| read(body, &["A"]).unwrap_err().to_string();
+    let page = said("\n<!DOCTYPE html><html><body>Please sign in</body></html>");
+    assert!(page.starts_with("it answers with a web page instead of prices"), "{page}");
+    assert_eq!(said(""), "it answers with nothing");
+    assert!(said("[{").starts_with("it answers with something else than prices (EOF"), "{}", said("[{"));
+}
+
+#[test]
 fn what_is_not_an_answer_is_malformed() {
     for body in ["", "<html>502</html>", r#"[{"symbol":"A","price":"1"}"#, "null", "7", "\u{1f}\u{8b}"] {
         assert!(matches!(read(body, &["A"]), Err(SourceError::Malformed(_))), "{body:?}");
