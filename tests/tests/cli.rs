@@ -40,7 +40,11 @@ fn the_quickstart_shows_prices_within_five_seconds_and_ends_with_a_summary() {
     let first = lines.next().unwrap();
     assert!(start.elapsed() < Duration::from_secs(5), "the first price came after {:?}", start.elapsed());
     assert!(["BTCUSDT", "ETHUSDT", "SOLUSDT"].iter().any(|symbol| first.starts_with(symbol)), "{first}");
-    let stored = lines.find(|line| line.contains("stored 2"));
+    let several = |line: &String| {
+        let stored = line.split("stored ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        stored.is_some_and(|stored: u64| stored >= 2)
+    };
+    let stored = lines.find(several);
     assert!(stored.is_some() && start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let rest: Vec<String> = lines.collect();
@@ -53,8 +57,217 @@ fn the_quickstart_shows_prices_within_five_seconds_and_ends_with_a_summary() {
     let (code, counts, _) = run(folder.path(), &["query", "count", "-f", &file, "--output", "json"]);
     let counts: serde_json::Value = serde_json::from_str(&counts).unwrap();
     assert_eq!((code, counts.as_array().map(Vec::len)), (0, Some(3)), "{counts}");
-    let (code, latest, _) = run(folder.path(), &["query", "latest", "-f", &file, "--symbol", "BTCUSDT"]);
+    let arguments = ["query", "latest", "-f", &file, "--symbol", "BTCUSDT"];
+    let (code, latest, err) = run(folder.path(), &arguments);
     assert!(code == 0 && latest.contains("BTCUSDT") && !latest.contains("ETHUSDT"), "{latest}");
+    assert!(err.contains("invented prices") && err.contains("--simulated"), "{err}");
+    let (code, again, err) = run(folder.path(), &[&arguments[..], &["--simulated"]].concat());
+    assert!(code == 0 && again.contains("BTCUSDT") && err.is_empty(), "{again}{err}");
+}
+
+#[test]
+fn invented_prices_stay_away_from_the_servers_that_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = example("quickstart.yaml");
+    let arguments = ["run", &file, "--simulate", "--stop-after", "5", "--admin-address", "localhost:0"];
+    let mut command = pricepipe(folder.path(), &arguments);
+    command
+        .env("KAFKA_BOOTSTRAP_SERVERS", "localhost:1")
+        .env("MONGO_CONNECTION_STRING", "mongodb://localhost:1");
+    let output = command.output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    assert!(err.contains("embedded, in memory") && err.contains("quickstart.simulated.sqlite"), "{err}");
+    assert!(
+        err.contains("leaves the servers of KAFKA_BOOTSTRAP_SERVERS and MONGO_CONNECTION_STRING"),
+        "{err}"
+    );
+    assert!(!folder.path().join("quickstart.sqlite").exists());
+}
+
+#[test]
+fn a_kafka_that_is_away_is_said_with_its_reason_and_the_process_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kafka, admin) =
+        (pricepipe_tests::worker::free_address().to_string(), pricepipe_tests::worker::free_address());
+    let file = example("quickstart.yaml");
+    let address = admin.to_string();
+    let arguments =
+        ["run", &file, "--simulate", "--real-servers", "--stop-after", "5", "--admin-address", &address];
+    let child = pricepipe(folder.path(), &arguments)
+        .env("KAFKA_BOOTSTRAP_SERVERS", &kafka)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let ready = || pricepipe_tests::http::get(admin, "/readyz");
+    let mut page = ready();
+    while !page.as_ref().is_some_and(|(_, text)| text.contains("refused")) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+        page = ready().or(page);
+    }
+    let page = page.unwrap();
+    assert!(page.0 == 503 && page.1.contains("kafka: ") && page.1.contains("Connection refused"), "{page:?}");
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert!(out.starts_with("produced 0, stored 0"), "the summary: {out}");
+    assert!(
+        err.contains("WARNING") && err.contains(&format!("INVENTED prices go to Kafka at {kafka}")),
+        "{err}"
+    );
+    assert!(err.contains("WARN Kafka is not reached: ") && err.contains("Kafka was not reached: "), "{err}");
+}
+
+#[test]
+fn prices_that_an_embedded_kafka_forgets_are_counted_as_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = pricepipe_tests::worker::free_address();
+    let file = example("quickstart.yaml");
+    let arguments =
+        ["run", &file, "--simulate", "--real-servers", "--stop-after", "5", "--admin-address", "localhost:0"];
+    let mut command = pricepipe(folder.path(), &arguments);
+    command.env("MONGO_CONNECTION_STRING", format!("mongodb://{store}"));
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("draining, up to 25 s; Ctrl-C again stops at once"), "{err}");
+    assert!(
+        err.contains(" produced prices are lost: ") && err.contains("the embedded Kafka keeps nothing"),
+        "{err}"
+    );
+    assert!(out.lines().last().unwrap().contains("stored 0"), "{out}");
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_panic_and_a_full_disk_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = example("quickstart.yaml");
+    let to = |arguments: &[&str], output: Stdio| {
+        let mut command = pricepipe(folder.path(), arguments);
+        command.stdout(output).stderr(Stdio::piped()).output().unwrap()
+    };
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let run = ["run", &file, "--simulate", "--stop-after", "4", "--admin-address", "127.0.0.1:0"];
+    for arguments in [&["validate", &file][..], &["crd"], &["completions", "bash"], &run] {
+        let output = to(arguments, closed());
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(0) && !err.contains("panicked"), "{arguments:?}: {err}");
+        let output = to(arguments, full());
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && err.contains("standard output: "), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn the_faults_of_several_documents_say_which_is_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = |name: &str, symbol: &str| {
+        format!(
+            "apiVersion: pricepipe.dev/v1alpha1\nkind: PricePipeline\nmetadata: {{name: {name}}}\n\
+             spec: {{symbols: [{{symbol: {symbol}}}]}}\n---\n"
+        )
+    };
+    let text = document("good", "BTCUSDT") + &document("bad", "btc usdt");
+    std::fs::write(folder.path().join("two.yaml"), text).unwrap();
+    let (code, out, err) = run(folder.path(), &["validate", "two.yaml"]);
+    assert!(code == 3 && out.starts_with("two.yaml: good is valid"), "{out}{err}");
+    assert!(err.starts_with("two.yaml: document 2 (bad): spec.symbols[0].symbol: "), "{err}");
+}
+
+#[test]
+fn an_endless_file_is_refused_and_a_folder_is_not_a_file_that_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = run(folder.path(), &["validate", "/dev/zero"]);
+    assert!(code == 3 && err.contains("more than 4194304 bytes"), "{code}: {err}");
+    let (code, _, err) = run(folder.path(), &["validate", "."]);
+    assert_eq!(code, 3, "{err}");
+}
+
+#[test]
+fn a_question_that_has_no_answer_says_why_and_every_example_can_be_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = example("quickstart.yaml");
+    let arguments = ["run", &file, "--simulate", "--stop-after", "7", "--admin-address", "127.0.0.1:0"];
+    assert_eq!(run(folder.path(), &arguments).0, 0);
+    let ask = |arguments: &str| {
+        let words = ["query"].into_iter().chain(arguments.split(' ')).chain(["-f", &file, "--simulated"]);
+        run(folder.path(), &words.collect::<Vec<_>>())
+    };
+    let (_, _, err) = ask("jumps --percent 50");
+    assert!(err.starts_with("no jump of 50 % or more among "), "{err}");
+    let (_, _, err) = ask("moving-average -w 150");
+    assert!(err.contains("BTCUSDT: this window needs 150 prices and "), "{err}");
+    let (code, _, err) = ask("stats --since 1h --until 2h");
+    assert!(code == 2 && err.contains("is not before --until"), "{code}: {err}");
+    let (code, out, _) = ask("candles --since 2020-01-01 --output ndjson");
+    assert!(code == 0 && out.starts_with("{\"collection\":\"btc\",\"symbol\":\"BTCUSDT\""), "{out}");
+
+    std::os::unix::fs::symlink(example(""), folder.path().join("examples")).unwrap();
+    let (_, help, _) = run(folder.path(), &["query", "--help"]);
+    let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  pricepipe ")).collect();
+    assert!(examples.len() >= 7, "{help}");
+    for example in examples {
+        let (code, _, err) = run(folder.path(), &example.split(' ').collect::<Vec<_>>());
+        assert_eq!(code, 0, "{example}: {err}");
+    }
+}
+
+#[test]
+fn a_first_poll_that_is_far_away_is_announced_and_a_header_can_be_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(example("quickstart.yaml")).unwrap();
+    std::fs::write(
+        folder.path().join("slow.yaml"),
+        text.replace("intervalSeconds: 3", "intervalSeconds: 3600"),
+    )
+    .unwrap();
+    let arguments = ["run", "slow.yaml", "--simulate", "--stop-after", "1", "--admin-address", "127.0.0.1:0"];
+    let mut command = pricepipe(folder.path(), &arguments);
+    command.env("PRICEPIPE_LOG_FORMAT", "json");
+    let err = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    let header: serde_json::Value = serde_json::from_str(err.lines().next().unwrap()).unwrap();
+    let polling = header["polling"].as_str().unwrap_or_default();
+    // Unless the hour is just about to begin.
+    assert!(
+        polling.starts_with("every 3600 s; the first time at 20") || header.get("polling").is_none(),
+        "{header}"
+    );
+    assert_eq!((header["level"].as_str(), header["pipeline"].as_str()), (Some("INFO"), Some("quickstart")));
+}
+
+#[test]
+fn a_faulty_env_file_is_named_with_its_line_and_only_where_variables_are_used() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "A=1\nhunter2 hunter2\n").unwrap();
+    assert_eq!(run(folder.path(), &["validate", &example("quickstart.yaml")]).0, 0);
+    let (code, _, err) = run(folder.path(), &["query", "latest", "-f", &example("quickstart.yaml")]);
+    assert!(code == 3 && err.contains("/.env:2: ") && !err.contains("hunter2"), "{code}: {err}");
+    let secret = "MONGO_CONNECTION_STRING_FILE=/nonexistent\n";
+    std::fs::write(folder.path().join(".env"), secret).unwrap();
+    let (code, _, err) = run(folder.path(), &["query", "latest", "-f", &example("quickstart.yaml")]);
+    assert!(code == 3 && err.contains("MONGO_CONNECTION_STRING_FILE"), "{code}: {err}");
+}
+
+#[test]
+fn the_readme_has_the_exit_codes_that_the_help_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, help, _) = run(folder.path(), &["--help"]);
+    let readme = std::fs::read_to_string(format!("{}/../README.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let table = readme.split("<!-- exit-codes: begin -->").nth(1).unwrap().split("<!-- exit").next().unwrap();
+    let row = |line: &str| {
+        let (code, meaning) = line.trim().split_once(' ')?;
+        Some(format!("| {code} | {} |", meaning.trim()))
+    };
+    let codes: Vec<String> = help.split("Exit codes:\n").nth(1).unwrap().lines().filter_map(row).collect();
+    let written: Vec<&str> = table.lines().skip(3).collect();
+    assert!(codes.len() == 7 && written == codes, "{written:#?}\n{codes:#?}");
 }
 
 #[test]
@@ -126,7 +339,7 @@ fn an_exchange_that_cannot_be_reached_is_said_in_one_line_that_names_the_way_out
 fn a_dot_env_file_names_servers_and_a_faulty_value_is_said_without_starting() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "KAFKA_BOOTSTRAP_SERVERS=kafka\n").unwrap();
-    let (code, _, err) = run(folder.path(), &["run", &example("quickstart.yaml"), "--simulate"]);
+    let (code, _, err) = run(folder.path(), &["run", &example("quickstart.yaml")]);
     assert!(
         code == 3 && err.contains("KAFKA_BOOTSTRAP_SERVERS") && err.contains("host:port"),
         "{code}: {err}"

@@ -35,12 +35,12 @@ pub(crate) fn value(
     defaults::apply(crd::schema(), &mut value);
     let mut faults = Faults::default();
     faults.extend(schema::check(&value));
-    faults.extend(rules::check(&value, old, !faults.is_empty()));
+    faults.add_rules(rules::check(&value, old, !faults.is_empty()));
     let resource = match serde_json::from_value::<PricePipeline>(value) {
         Ok(resource) => resource,
         Err(error) => {
             if faults.is_empty() {
-                // The schema has looked at all but the metadata.
+                // The schema has looked at all but what Kubernetes itself puts into the metadata.
                 faults.add(Fault::new("metadata", error.to_string()));
             }
             return (None, Err(faults.into_vec()));

@@ -36,13 +36,37 @@ const MOST: usize = 1_000;
 
 /// The faults found so far. A field is reported once: the first fault says what to change, the others follow from it.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    found: Vec<Fault>,
+    /// Those of them that are broken rules. A rule is about how fields go together, so the fields may be at fault too.
+    rules: Vec<usize>,
+}
 
 impl Faults {
     /// Adds a fault, unless the field or what contains it has one.
     pub(crate) fn add(&mut self, fault: Fault) {
-        if self.0.len() < MOST && !self.0.iter().any(|known| covers(&known.path, &fault.path)) {
-            self.0.push(fault);
+        let known = |(index, known): (usize, &Fault)| match self.rules.contains(&index) {
+            true => known.path == fault.path,
+            false => covers(&known.path, &fault.path),
+        };
+        if self.found.len() < MOST && !self.found.iter().enumerate().any(known) {
+            self.found.push(fault);
+        }
+    }
+
+    /// Adds rules that are broken, in an order that is always the same. Each is reported, unless what it is about has
+    /// a fault of another kind.
+    pub(crate) fn add_rules(&mut self, mut broken: Vec<Fault>) {
+        broken.sort();
+        broken.dedup();
+        let before = self.found.len();
+        for fault in broken {
+            if self.found.len() < MOST
+                && !self.found[..before].iter().any(|known| covers(&known.path, &fault.path))
+            {
+                self.rules.push(self.found.len());
+                self.found.push(fault);
+            }
         }
     }
 
@@ -53,12 +77,12 @@ impl Faults {
 
     /// True when there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// All of them, in the order in which they were found.
     pub(crate) fn into_vec(self) -> Vec<Fault> {
-        self.0
+        self.found
     }
 }
 
@@ -109,6 +133,18 @@ mod tests {
         }
         let paths: Vec<String> = faults.into_vec().into_iter().map(|fault| fault.path).collect();
         assert_eq!(paths, ["spec.a", "spec.ab"]);
+    }
+
+    #[test]
+    fn a_broken_rule_hides_neither_another_one_nor_what_is_wrong_inside() {
+        let mut faults = Faults::default();
+        faults.add(Fault::new("spec.b", "not a text"));
+        let rules =
+            [("spec.a", "2"), ("spec.a", "1"), ("spec.a", "1"), ("spec.b.c", "hidden"), ("spec.a.b", "3")];
+        faults.add_rules(rules.map(|(path, message)| Fault::new(path, message)).to_vec());
+        ["spec.a", "spec.a.c"].into_iter().for_each(|path| faults.add(Fault::new(path, "4")));
+        let told: Vec<String> = faults.into_vec().iter().map(Fault::to_string).collect();
+        assert_eq!(told, ["spec.b: not a text", "spec.a: 1", "spec.a: 2", "spec.a.b: 3", "spec.a.c: 4"]);
     }
 
     #[test]

@@ -27,9 +27,13 @@ pub(crate) fn check(resource: &Value, old: Option<&Value>, malformed: bool) -> V
         .into_iter()
         .filter(|error| !malformed || error.kind == ErrorKind::ValidationFailure)
         .map(|error| {
-            // The one rule at the root is about the name, which the schema of a resource does not describe.
-            let path = if error.field_path.is_empty() { "metadata.name" } else { error.field_path.as_str() };
-            Fault::new(path, error.message)
+            // The one rule at the root is about the name, which the schema of a resource does not describe. Its text
+            // says so, for the API server, which shows no path.
+            if error.field_path.is_empty() {
+                let message = error.message.strip_prefix("metadata.name ").unwrap_or(&error.message);
+                return Fault::new("metadata.name", message);
+            }
+            Fault::new(error.field_path.as_str(), error.message)
         })
         .collect()
 }

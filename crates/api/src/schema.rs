@@ -32,19 +32,47 @@ fn strict_root() -> Value {
     let frame = json!({
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
-        "metadata": {
-            "type": "object",
-            "description": "The pipeline's name, as in metadata: {name: majors}.",
-            "required": ["name"],
-            "properties": {"name": {"type": "string", "description": "The pipeline's name, as in name: majors."}},
-            "additionalProperties": true,
-        },
+        "metadata": metadata(),
     });
     if let (Some(properties), Value::Object(frame)) = (schema["properties"].as_object_mut(), frame) {
         properties.extend(frame);
     }
     schema["required"] = json!(["metadata", "spec"]);
     close(&mut schema);
+    schema
+}
+
+/// What every resource has. The API server refuses other fields there too.
+fn metadata() -> Value {
+    let texts = json!({"type": "object", "additionalProperties": {"type": "string"}});
+    let mut schema = json!({
+        "type": "object",
+        "description": "The pipeline's name, as in metadata: {name: majors}.",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "description": "The pipeline's name, as in name: majors."},
+            "namespace": {"type": "string"},
+            "labels": &texts,
+            "annotations": &texts,
+        },
+    });
+    // The rest is Kubernetes' own business.
+    const KEPT_BY_KUBERNETES: [&str; 11] = [
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    ];
+    for name in KEPT_BY_KUBERNETES {
+        schema["properties"][name] = json!({});
+    }
     schema
 }
 

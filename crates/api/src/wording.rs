@@ -20,7 +20,7 @@ pub(crate) fn faults(schema: &Value, error: &ValidationError<'_>) -> Vec<Fault> 
             let name = property.as_str().unwrap_or_default();
             vec![Fault::new(path::field(&at, name), missing(schema, name))]
         }
-        kind => vec![Fault::new(at.as_str(), message(kind, &at, error.instance()))],
+        kind => vec![Fault::new(at.as_str(), message(kind, &at, error.instance(), schema))],
     }
 }
 
@@ -44,14 +44,16 @@ fn locate<'a>(root: &'a Value, error: &ValidationError<'_>) -> (String, &'a Valu
 }
 
 fn unknown(schema: &Value, name: &str) -> String {
-    let known: Vec<&str> = schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().map(String::as_str).collect())
-        .unwrap_or_default();
-    match suggest::nearest(name, known.iter().copied()) {
+    let known = || schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    match suggest::nearest(name, known().map(|(name, _)| name.as_str())) {
         Some(near) => format!("unknown field; did you mean {near:?}?"),
-        None => format!("unknown field; there are {}", known.join(", ")),
+        None => {
+            // What has no schema is not for people to write.
+            let described =
+                known().filter(|(_, schema)| schema.as_object().is_none_or(|keywords| !keywords.is_empty()));
+            let names: Vec<&str> = described.map(|(name, _)| name.as_str()).collect();
+            format!("unknown field; there are {}", names.join(", "))
+        }
     }
 }
 
@@ -63,7 +65,7 @@ fn missing(schema: &Value, name: &str) -> String {
     }
 }
 
-fn message(kind: &Kind, at: &str, value: &Value) -> String {
+fn message(kind: &Kind, at: &str, value: &Value, schema: &Value) -> String {
     let shown = shown(at, value);
     match kind {
         Kind::Minimum { limit } => format!("{shown} is below the minimum of {limit}"),
@@ -75,7 +77,12 @@ fn message(kind: &Kind, at: &str, value: &Value) -> String {
                 value.as_str().map_or(0, |s| s.chars().count())
             )
         }
-        Kind::MinItems { limit } => format!("needs at least {limit}; leave the field out for its default"),
+        Kind::MinItems { limit } => {
+            let optional = schema.get("default").is_some()
+                || schema.get("x-kubernetes-list-type") == Some(&"atomic".into());
+            let remedy = if optional { "; leave the field out for its default" } else { "" };
+            format!("needs at least {limit}{remedy}")
+        }
         Kind::MaxItems { limit } => format!("{shown}; at most {limit} are allowed"),
         Kind::MaxProperties { limit } => format!("at most {limit} entries are allowed"),
         Kind::Enum { options } => format!("{shown} is not one of {}", listed(options)),
@@ -95,7 +102,12 @@ fn mismatch(expected: &str, value: &Value) -> String {
         ("integer", Value::String(_)) => "; write it without quotes",
         _ => "",
     };
-    format!("must be {}, not {}{remedy}", named(expected), named(kind_of(value)))
+    let found = match value {
+        // That 1.5 is a number is not what is wrong with it.
+        Value::Number(number) if expected == "integer" => number.to_string(),
+        _ => named(kind_of(value)).to_owned(),
+    };
+    format!("must be {}, not {found}{remedy}", named(expected))
 }
 
 fn kind_of(value: &Value) -> &'static str {

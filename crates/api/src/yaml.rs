@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use crate::Fault;
 
 /// The largest text that is read. The API server refuses a smaller resource than this.
-const LARGEST_BYTES: usize = 4 * 1024 * 1024;
+pub const LARGEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The documents of a text; empty ones are left out.
 pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Fault> {
@@ -22,10 +22,15 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Value>, Fault> {
         with_snippet: false,
     };
     let mut documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| Fault::new("", format!("not YAML: {error}")))?;
+        .map_err(|error| Fault::new("", format!("not YAML: {}", words(&error.to_string()))))?;
     documents.retain(|document| !document.is_null());
     documents.iter_mut().for_each(whole);
     Ok(documents)
+}
+
+/// The library's words, without its advice to whoever calls it.
+fn words(error: &str) -> String {
+    error.replace(", set DuplicateKeyPolicy in Options if acceptable", "; remove one")
 }
 
 /// Writes `3.0` as `3`, which is how it reaches the API server.
@@ -61,6 +66,7 @@ mod tests {
     fn a_field_written_twice_is_a_fault_with_its_place() {
         let fault = documents("a: 1\na: 2\n").unwrap_err().to_string();
         assert!(fault.contains("duplicate") && fault.contains("line 2"), "{fault}");
+        assert!(fault.contains("; remove one") && !fault.contains("DuplicateKeyPolicy"), "{fault}");
     }
 
     #[test]

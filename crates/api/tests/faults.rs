@@ -45,6 +45,40 @@ fn all_faults_of_a_document_are_reported_at_once_whichever_step_finds_them() {
 }
 
 #[test]
+fn a_broken_rule_hides_no_other_and_their_order_is_always_the_same() {
+    let text = pipeline(
+        "  symbols: [{symbol: BTCUSDT}]\n  kafka: {topics: {minInSyncReplicas: 3, \
+         config: {retention.ms: '1', min.insync.replicas: '2'}}}\n",
+    );
+    let found = faults(&text);
+    let paths: Vec<&str> = found.iter().filter_map(|fault| fault.split(": ").next()).collect();
+    let config = "spec.kafka.topics.config";
+    assert_eq!(paths, ["spec.kafka.topics", config, config], "{found:#?}");
+    for _ in 0..20 {
+        // Another thread has hash maps of another order.
+        let text = text.clone();
+        assert_eq!(std::thread::spawn(move || faults(&text)).join().unwrap(), found);
+    }
+}
+
+#[test]
+fn a_fault_says_what_is_wrong_with_it_and_not_what_is_right() {
+    for (spec, expected) in [
+        ("  symbols: []\n", "spec.symbols: needs at least 1"),
+        (
+            "  symbols: [{symbol: BTCUSDT}]\n  sources: []\n",
+            "spec.sources: needs at least 1; leave the field out for its default",
+        ),
+        (
+            "  symbols: [{symbol: BTCUSDT}]\n  producer: {replicas: 1.5}\n",
+            "spec.producer.replicas: must be a whole number, not 1.5",
+        ),
+    ] {
+        assert_eq!(faults(&pipeline(spec)), [expected]);
+    }
+}
+
+#[test]
 fn what_is_no_pipeline_is_named_with_what_to_write() {
     for (text, expected) in [
         ("", "nothing in it; it begins with apiVersion: pricepipe.dev/v1alpha1 and kind: PricePipeline"),
@@ -87,7 +121,23 @@ fn the_frame_of_a_pipeline_is_checked_too() {
             "metadata.name: a pipeline's name is 1 to 50 of a-z, 0-9 and '-'",
         ),
         ("{name: majors}", "{name: majors, namespace: a/b}", "metadata.namespace: a namespace is "),
-        ("{name: majors}", "{name: majors, labels: {a: 1}}", "metadata: invalid type"),
+        (
+            "{name: majors}",
+            "{name: majors, labels: {a: 1}}",
+            "metadata.labels.a: must be a text, not a number; write it in quotes",
+        ),
+        ("{name: majors}", "{name: majors, finalizers: 1}", "metadata: invalid type"),
+        (
+            "{name: majors}",
+            "{name: majors, lables: {a: b}}",
+            "metadata.lables: unknown field; did you mean \"labels\"?",
+        ),
+        (
+            "{name: majors}",
+            "{name: majors, bogus: 1}",
+            "metadata.bogus: unknown field; there are annotations, labels, name, namespace",
+        ),
+        ("{name: majors}", "{name: a.b}", "metadata.name: must have at most 50 characters and no dots"),
         ("spec:", "Spec: {}\nspec:", "Spec: unknown field; did you mean \"spec\"?"),
         ("spec:\n  symbols: [{symbol: BTCUSDT}]\n", "", "spec: missing"),
         ("spec:", "status: {topics: 1}\nspec:", "status.topics: must be a list, not a number"),

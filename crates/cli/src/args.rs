@@ -4,6 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pricepipe_core::environment;
+use pricepipe_service::{
+    telemetry::{LOG_FILTER, LOG_FORMAT},
+    worker::resolve,
+};
 
 use crate::{commands::query::args as query, exit::EXIT_CODES};
 
@@ -20,7 +25,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PRICEPIPE_C
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a pipeline on this machine
-    #[command(after_long_help = RUN_EXAMPLES)]
+    #[command(after_long_help = run_notes())]
     Run(RunArgs),
     /// Check pipeline files as the API server would, and report every fault
     #[command(after_long_help = VALIDATE_EXAMPLES)]
@@ -47,10 +52,16 @@ Examples:
   pricepipe run examples/quickstart.yaml --simulate
   pricepipe run examples/quickstart.yaml
   KAFKA_BOOTSTRAP_SERVERS=localhost:9092 pricepipe run examples/quickstart.yaml
-  MONGO_CONNECTION_STRING=mongodb://localhost pricepipe run examples/quickstart.yaml --embedded-kafka
+  MONGO_CONNECTION_STRING=mongodb://localhost \\
+    pricepipe run examples/quickstart.yaml --embedded-kafka
 
-Each part is chosen on its own: the exchange is the real one unless --simulate is given; Kafka and the store are
-those that the environment (or a .env file) or the pipeline names, else embedded ones.";
+Each part is chosen on its own. The exchange is the real one unless --simulate is
+given. Kafka and the store are those that the environment (or a .env file) or the
+pipeline names, else embedded ones; simulated prices go to embedded ones unless
+--real-servers says otherwise.
+
+Stored are the messages whose document is in the store; duplicates are those of
+them whose document was there already.";
 
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
@@ -64,26 +75,40 @@ Examples:
   pricepipe simulate-exchange --play XRPETH=trades.csv --speed 60
   curl 'http://127.0.0.1:8990/api/v3/ticker/price?symbols=%5B%22BTCUSDT%22%5D'";
 
+/// Examples, and every variable that is read.
+fn run_notes() -> String {
+    let mut text =
+        format!("{RUN_EXAMPLES}\n\nVariables; what is secret may be in a file that <NAME>_FILE names:\n");
+    for (name, meaning) in environment::VARIABLES {
+        text += &format!("  {name:<24} {}\n", meaning.replace('`', ""));
+    }
+    text += &format!("  {LOG_FILTER:<24} what is logged, as in debug or pricepipe_consumer=debug\n");
+    text + &format!("  {LOG_FORMAT:<24} text or json")
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The pipeline's file
     pub file: PathBuf,
-    /// Use the built-in simulated exchange instead of the real one
+    /// Use the built-in simulated exchange, and with it the embedded Kafka and a store file of its own
     #[arg(long)]
     pub simulate: bool,
+    /// Send simulated prices to the servers that the file or the environment names
+    #[arg(long, requires = "simulate")]
+    pub real_servers: bool,
     /// Use the embedded Kafka broker, whatever the file and the environment name
     #[arg(long)]
     pub embedded_kafka: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Where /metrics, /livez and /readyz are served [default: 127.0.0.1:8080, or any free port]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
     pub admin_address: Option<SocketAddr>,
     /// How progress is shown; `auto` is `table` on a terminal and `text` elsewhere
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub progress: Progress,
     /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub stop_after: Option<u64>,
     /// Poll every so many milliseconds, for benchmarks
     #[arg(long, hide = true)]
@@ -107,7 +132,7 @@ pub(crate) struct StoreArgs {
     /// Use the embedded store, whatever the file and the environment name
     #[arg(long)]
     pub embedded_store: bool,
-    /// The embedded store's file [default: <pipeline>.sqlite]
+    /// The embedded store's file [default: <pipeline>.sqlite, or <pipeline>.simulated.sqlite]
     #[arg(long, value_name = "FILE")]
     pub store_file: Option<PathBuf>,
 }
@@ -122,7 +147,7 @@ pub(crate) struct ValidateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// Where it listens
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8990")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8990", value_parser = address)]
     pub address: SocketAddr,
     /// The seed of the random walk: one seed, one sequence of prices
     #[arg(long, default_value_t = 1)]
@@ -133,6 +158,10 @@ pub(crate) struct SimulateArgs {
     /// How much faster than real time a recording is played; 0 plays one row per request
     #[arg(long, default_value_t = 1.0)]
     pub speed: f64,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    resolve(text).map_err(|error| format!("not HOST:PORT, as in localhost:8080: {error}"))
 }
 
 fn symbol_and_file(text: &str) -> Result<(String, PathBuf), String> {
@@ -153,5 +182,42 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_can_be_pasted_from_a_terminal_of_80_columns() {
+        let mut command = Cli::command().term_width(80);
+        command.build();
+        for command in command.get_subcommands_mut() {
+            let names: Vec<String> =
+                command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+            let mut helps = vec![command.clone().term_width(80).render_long_help().to_string()];
+            for name in names {
+                let inner = command.find_subcommand(&name).unwrap().clone();
+                helps.push(inner.term_width(80).render_long_help().to_string());
+            }
+            for help in helps {
+                let examples = help.lines().skip_while(|line| !line.starts_with("Examples:"));
+                for line in examples.take_while(|line| !line.is_empty()) {
+                    assert!(line.chars().count() <= 80, "{line}");
+                    assert!(line.starts_with("  ") || line.starts_with("Examples:"), "wrapped: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_of_run_names_every_variable() {
+        let notes = run_notes();
+        assert!(environment::VARIABLES.iter().all(|(name, _)| notes.contains(name)), "{notes}");
+    }
+
+    #[test]
+    fn an_address_may_be_a_name_and_a_run_lasts_a_second_at_least() {
+        assert_eq!(address("localhost:8991"), Ok(([127, 0, 0, 1], 8991).into()));
+        assert!(address("localhost").unwrap_err().contains("HOST:PORT"));
+        let run =
+            |seconds: &str| Cli::try_parse_from(["pricepipe", "run", "x.yaml", "--stop-after", seconds]);
+        assert!(run("0").is_err() && run("1").is_ok());
     }
 }

@@ -23,7 +23,7 @@ pub enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all went well
-  1    something that should not happen
+  1    something that should not happen, such as prices that were lost
   2    the command line cannot be used
   3    a file or a variable says something that cannot be used
   4    a server that the command cannot do without cannot be reached

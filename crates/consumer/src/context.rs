@@ -132,6 +132,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let (code, text) = (error.rdkafka_error_code(), self.describe(&error, reason));
+        // Connections that end with the client are no trouble.
+        if self.closing.load(Relaxed) {
+            tracing::debug!(text, "Kafka, while closing");
+            return;
+        }
         self.events.kafka_trouble(&format!("{code:?}"), &text);
         let vague = code == Some(RDKafkaErrorCode::AllBrokersDown);
         self.note(|news| Trouble { text, vague }.take_over(&mut news.trouble));

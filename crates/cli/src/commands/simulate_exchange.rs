@@ -11,6 +11,7 @@ use pricepipe_service::{
 use crate::{
     args::SimulateArgs,
     exit::{Exit, Failed},
+    output,
 };
 
 /// Serves until it is told to stop.
@@ -24,11 +25,11 @@ pub(crate) async fn simulate_exchange(args: &SimulateArgs) -> Result<(), Failed>
         ..SimConfig::for_demo()
     };
     let exchange = start(config).await.map_err(|error| Failed::because(Exit::Invalid, &error))?;
-    println!("the simulated exchange serves {}", exchange.url());
+    output::answer(&format!("the simulated exchange serves {}\n", exchange.url()))?;
     stop.cancelled().await;
-    println!("served {} prices", exchange.ledger().total());
+    let told = output::answer(&format!("served {} prices\n", exchange.ledger().total()));
     exchange.stop().await;
-    Ok(())
+    told
 }
 
 fn playbacks(args: &SimulateArgs) -> Result<Vec<Playback>, Failed> {

@@ -5,6 +5,8 @@ use std::{
     io::{self, Write},
 };
 
+use pricepipe_core::Timestamp;
+use pricepipe_service::clock;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
@@ -49,9 +51,10 @@ impl<W: Write> Lines<W> {
 }
 
 fn as_text(row: &Row) -> String {
-    let lag = row.lag.map_or_else(|| "?".to_owned(), |lag| lag.to_string());
+    // Unknown for the first seconds, until the consumer has heard from the broker.
+    let lag = row.lag.map_or_else(String::new, |lag| format!("  lag {lag}"));
     format!(
-        "{:<12} {:>16} {:>8}  messages {}  stored {}  duplicates {}  lag {lag}",
+        "{:<12} {:>16} {:>8}  messages {}  stored {} (duplicates {}){lag}",
         row.symbol,
         row.price_text(),
         row.change_text(),
@@ -67,6 +70,9 @@ fn as_text(row: &Row) -> String {
 struct JsonLine<'a> {
     symbol: &'a str,
     price: Option<Box<RawValue>>,
+    /// When it arrived.
+    time: Option<Timestamp>,
+    age_seconds: Option<f64>,
     change_percent: Option<f64>,
     messages: u64,
     stored: u64,
@@ -78,7 +84,9 @@ fn as_json(row: &Row) -> String {
     let line = JsonLine {
         symbol: &row.symbol,
         price: RawValue::from_string(row.price_text()).ok(),
-        change_percent: row.change_percent(),
+        time: row.received,
+        age_seconds: row.age.map(|age| rounded(age.as_secs_f64(), 3)),
+        change_percent: row.change_percent().map(|percent| rounded(percent, 4)),
         messages: row.messages,
         stored: row.stored,
         duplicates: row.duplicates,
@@ -87,19 +95,18 @@ fn as_json(row: &Row) -> String {
     serde_json::to_string(&line).unwrap_or_default()
 }
 
+/// As many decimals as mean something.
+fn rounded(number: f64, decimals: i32) -> f64 {
+    let scale = 10_f64.powi(decimals);
+    (number * scale).round() / scale
+}
+
 fn many(news: &[&Row], snapshot: &Snapshot, json: bool) -> String {
     let totals = snapshot.totals;
     if json {
-        return json!({"symbols": news.len(), "totals": totals}).to_string();
+        return json!({"symbols": news.len(), "time": clock::now(), "totals": totals}).to_string();
     }
-    format!(
-        "{} symbols  produced {}  stored {}  duplicates {}  dead letters {}",
-        news.len(),
-        totals.produced,
-        totals.stored,
-        totals.duplicates,
-        totals.dead_letters
-    )
+    format!("{} symbols  {totals}", news.len())
 }
 
 #[cfg(test)]
@@ -129,6 +136,25 @@ mod tests {
         let text = lines(true, &[moment(1)]);
         assert!(text.starts_with("{\"symbol\":\"BTCUSDT\",\"price\":101.50,"), "{text}");
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn json_lines_say_when_the_price_came_and_round_what_was_computed() {
+        let mut moment = moment(1);
+        moment.rows[0].first = "99.00".parse().ok();
+        let line: serde_json::Value = serde_json::from_str(&lines(true, &[moment])).unwrap();
+        assert_eq!(line["time"], "2026-11-23T06:00:03.112Z");
+        assert_eq!(
+            (line["ageSeconds"].as_f64(), line["changePercent"].as_f64()),
+            (Some(0.412), Some(2.5253))
+        );
+    }
+
+    #[test]
+    fn a_lag_that_is_not_known_is_left_out() {
+        let mut moment = moment(1);
+        moment.rows[0].lag = None;
+        assert!(!lines(false, &[moment]).contains("lag"));
     }
 
     #[test]

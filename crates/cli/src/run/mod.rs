@@ -1,69 +1,58 @@
 //! `pricepipe run`: a whole pipeline in this process. The exchange, Kafka and the store may each be embedded.
 
 mod broker;
+mod header;
 mod lines;
+mod plan;
+mod screen;
 mod snapshot;
 mod table;
 mod topics;
 mod view;
+mod workers;
+mod wrap;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use pricepipe_consumer::Stop;
-use pricepipe_core::{
-    Pipeline,
-    config::{KafkaConnection, KafkaCredentials, StoreConfig},
-    pipeline::Topic,
-};
-use pricepipe_exchange_sim::SimConfig;
-use pricepipe_producer::Options;
-use pricepipe_service::{Process, admin, environment::lookup, shutdown};
-use pricepipe_store::Store;
-use tokio::{task::JoinError, time::timeout};
+use pricepipe_core::Pipeline;
+use pricepipe_service::{Process, admin, shutdown};
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    broker::EmbeddedBroker,
-    snapshot::{Observers, Totals},
-    view::View,
-};
+use self::{header::Header, plan::Plan, screen::Screen};
 use crate::{
     args::RunArgs,
     exit::{Exit, Failed},
     file,
-    parts::{self, KafkaPart, StorePart},
+    parts::{self, SURROUNDINGS, StoreWish},
 };
 
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
-/// How long the consumer may take, after the producer's last flush, to store what is in Kafka.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
-const UNREACHABLE_HINT: &str = "--simulate runs against the built-in exchange instead";
 
 /// Runs a pipeline until it is told to stop, then drains it and prints a summary.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
     let pipeline = pipeline(args)?;
+    // Invented prices stay among themselves unless somebody says that they should not.
+    let servers = !args.simulate || args.real_servers;
+    let wish = StoreWish { args: &args.store, simulated: args.simulate, servers };
     let (kafka, store) = (
-        parts::kafka(&pipeline, args.embedded_kafka, lookup)?,
-        parts::store(&pipeline, &args.store, lookup)?,
+        parts::kafka(&pipeline, args.embedded_kafka || !servers, &SURROUNDINGS)?,
+        parts::store(&pipeline, &wish, &SURROUNDINGS)?,
     );
-    let symbols = pipeline.symbols.len();
-    let stop = shutdown::on_signal().map_err(|error| Failed::because(Exit::Failure, &error))?;
+    let stop = shutdown::on_signal_with(table::show_cursor)
+        .map_err(|error| Failed::because(Exit::Failure, &error))?;
     if let Some(seconds) = args.stop_after {
         stop_after(Duration::from_secs(seconds), stop.clone());
     }
-    let mut plan = Plan::of(pipeline, &store)?;
-    let exchange = if args.simulate { Some(plan.simulate().await?) } else { None };
     let process = Process::new("pricepipe");
+    let mut plan = Plan::of(pipeline, kafka, &store, &process)?;
+    let exchange = if args.simulate { Some(plan.simulate().await?) } else { None };
     let admin = serve_admin(&process, args.admin_address).await?;
-    plan.introduce(&kafka, &store, exchange.as_ref().map(|exchange| exchange.url()), admin);
-    let mut view = View::open(args.progress, symbols);
-    let Some(broker) = plan.connect(kafka, &process, &stop).await? else { return Ok(()) };
-    let outcome = plan.work(&process, &stop, &mut view).await;
-    view.close();
-    drop((broker, exchange));
-    let totals = outcome?;
-    view::print_summary(args.progress, totals);
-    Ok(())
+    Header::of(&plan, args, admin).print();
+    let mut screen = Screen::open(args.progress, plan.observers().clone(), process, stop);
+    let ended = plan.run(&mut screen).await;
+    let shown = screen.close();
+    drop(exchange);
+    ended.and(shown)
 }
 
 fn pipeline(args: &RunArgs) -> Result<Pipeline, Failed> {
@@ -97,136 +86,4 @@ async fn serve_admin(process: &Process, address: Option<SocketAddr>) -> Result<S
         other => other,
     }
     .map_err(|error| Failed::because(Exit::Invalid, &error))
-}
-
-/// Everything that a run is made of.
-struct Plan {
-    pipeline: Pipeline,
-    store: Arc<dyn Store>,
-    store_config: StoreConfig,
-    kafka: (KafkaConnection, Option<KafkaCredentials>),
-}
-
-impl Plan {
-    fn of(pipeline: Pipeline, store: &StorePart) -> Result<Self, Failed> {
-        let opened = pricepipe_store::open(&store.config, store.connection_string.as_ref());
-        let opened = opened.map_err(|error| Failed::because(Exit::Invalid, &error))?;
-        Ok(Plan { pipeline, store: opened, store_config: store.config.clone(), kafka: Default::default() })
-    }
-
-    /// Starts the simulated exchange with the pipeline's symbols and points every source at it.
-    async fn simulate(&mut self) -> Result<pricepipe_exchange_sim::Running, Failed> {
-        let symbols = self.pipeline.symbols.iter().map(|s| s.symbol.clone()).collect();
-        let exchange = pricepipe_exchange_sim::start(SimConfig { symbols, ..SimConfig::for_demo() });
-        let exchange = exchange.await.map_err(|error| Failed::because(Exit::Failure, &error))?;
-        for source in &mut self.pipeline.sources {
-            source.rest.endpoints = vec![exchange.url()];
-        }
-        Ok(exchange)
-    }
-
-    /// Says in a few lines what runs, before the first price.
-    fn introduce(&self, kafka: &KafkaPart, store: &StorePart, simulated: Option<String>, admin: SocketAddr) {
-        let endpoints = || {
-            self.pipeline.sources.iter().flat_map(|source| source.rest.endpoints.clone()).collect::<Vec<_>>()
-        };
-        let exchange = simulated.map_or_else(|| endpoints().join(", "), |url| format!("simulated, {url}"));
-        let kafka = match kafka {
-            KafkaPart::Embedded => "embedded, in memory".to_owned(),
-            KafkaPart::Cluster(connection, _) => connection.bootstrap_servers.join(", "),
-        };
-        let store = match &store.config {
-            StoreConfig::Embedded { path, .. } => path.display().to_string(),
-            StoreConfig::Mongodb { database, .. } => format!("MongoDB, database {database}"),
-        };
-        eprintln!("{}: exchange  {exchange}", self.pipeline.name);
-        eprintln!("{}: Kafka     {kafka}", self.pipeline.name);
-        eprintln!("{}: store     {store}", self.pipeline.name);
-        eprintln!("{}: metrics   http://{admin}/metrics", self.pipeline.name);
-    }
-
-    /// Starts the embedded broker, or makes the topics of a cluster ready. `None` when `stop` came first.
-    async fn connect(
-        &mut self,
-        kafka: KafkaPart,
-        process: &Process,
-        stop: &CancellationToken,
-    ) -> Result<Option<Option<EmbeddedBroker>>, Failed> {
-        match kafka {
-            KafkaPart::Embedded => {
-                let mut topics: Vec<Topic> = self.pipeline.topics();
-                topics.push(self.pipeline.dead_letter_topic());
-                let broker = EmbeddedBroker::start(topics).map_err(|e| Failed::because(Exit::Failure, &e))?;
-                self.kafka = (broker.connection(), None);
-                Ok(Some(Some(broker)))
-            }
-            KafkaPart::Cluster(connection, credentials) => {
-                let guard = process.guard("kafka-admin");
-                let ready =
-                    topics::ensure(&self.pipeline, &connection, credentials.as_ref(), &guard, stop).await;
-                self.kafka = (connection, credentials);
-                Ok(ready.map_err(|error| Failed::because(Exit::Invalid, &error))?.then_some(None))
-            }
-        }
-    }
-
-    /// Runs producer and consumer until `stop`, then drains: first the producer, then the consumer.
-    async fn work(
-        self,
-        process: &Process,
-        stop: &CancellationToken,
-        view: &mut View,
-    ) -> Result<Totals, Failed> {
-        let (connection, credentials) = self.kafka;
-        let observers = Observers::default();
-        let options = Options {
-            observations: observers.producer.clone(),
-            unreachable_hint: Some(UNREACHABLE_HINT.to_owned()),
-            ..Options::default()
-        };
-        let consumer_stop = Stop::default();
-        let mut consumer = tokio::spawn({
-            let config = self.pipeline.consumer_config(connection.clone(), self.store_config);
-            let (store, process, credentials) = (self.store.clone(), process.clone(), credentials.clone());
-            let (stop, watched) = (consumer_stop.clone(), Some(observers.consumer.clone()));
-            async move { pricepipe_consumer::run(config, credentials, store, &process, stop, watched).await }
-        });
-        let producer = tokio::spawn({
-            let (config, process, stop) =
-                (self.pipeline.producer_config(connection), process.clone(), stop.clone());
-            async move { pricepipe_producer::run(config, credentials, &process, stop, options).await }
-        });
-        // Neither ends by itself unless it has failed.
-        while !stop.is_cancelled() && !producer.is_finished() && !consumer.is_finished() {
-            view.show(&observers.snapshot(process))?;
-            tokio::select! {
-                () = tokio::time::sleep(view::EVERY) => {}
-                () = stop.cancelled() => {}
-            }
-        }
-        stop.cancel();
-        let produced = producer.await;
-        consumer_stop.when_drained.cancel();
-        let consumed = match timeout(DRAIN_PATIENCE, &mut consumer).await {
-            Ok(consumed) => consumed,
-            Err(_) => {
-                consumer_stop.now.cancel();
-                consumer.await
-            }
-        };
-        let last = observers.snapshot(process);
-        view.show(&last)?;
-        self.store.close().await;
-        let produced = succeeded(produced)?;
-        let consumed = succeeded(consumed)?;
-        Ok(Totals::of(&produced, &consumed))
-    }
-}
-
-fn succeeded<T, E: std::error::Error>(result: Result<Result<T, E>, JoinError>) -> Result<T, Failed> {
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Failed::because(Exit::Failure, &error)),
-        Err(error) => Err(Failed::because(Exit::Failure, &error)),
-    }
 }

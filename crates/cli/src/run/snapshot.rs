@@ -1,34 +1,47 @@
 //! What the live views show: one moment of a running pipeline.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use pricepipe_consumer::Observations as ConsumerObservations;
-use pricepipe_core::Price;
+use pricepipe_core::{Pipeline, Price, Timestamp};
 use pricepipe_producer::{Observations as ProducerObservations, ObservedSymbol};
 use pricepipe_service::{Process, clock};
 use serde::Serialize;
 
-/// Where the workers of a run say what they have done.
-#[derive(Default)]
+/// Where the workers of a run say what they have done. Clones share it.
+#[derive(Clone, Default)]
 pub(super) struct Observers {
     /// The producer.
     pub producer: Arc<ProducerObservations>,
     /// The consumer.
     pub consumer: ConsumerObservations,
+    /// What is shown before the producer has begun: every symbol, waiting.
+    waiting: Vec<Row>,
 }
 
 impl Observers {
+    /// Of the workers of a pipeline that have not begun.
+    pub(super) fn of(pipeline: &Pipeline) -> Self {
+        let waiting = pipeline.symbols.iter().map(|symbol| Row::waiting(symbol.symbol.to_string())).collect();
+        Observers { waiting, ..Observers::default() }
+    }
+
+    /// How many symbols there are.
+    pub(super) fn symbols(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// One moment of the run.
-    pub(super) fn snapshot(&self, process: &Process) -> Snapshot {
+    pub(super) fn snapshot(&self, process: &Process, phase: Phase) -> Snapshot {
         let (produced, consumed, now) = (self.producer.snapshot(), self.consumer.snapshot(), clock::now());
         let row = |seen: &ObservedSymbol| {
             let stored = consumed.symbols.get(seen.symbol.as_str());
-            let age =
-                |received: pricepipe_core::Timestamp| now.as_millis().saturating_sub(received.as_millis());
+            let age = |received: Timestamp| now.as_millis().saturating_sub(received.as_millis());
             Row {
                 symbol: seen.symbol.to_string(),
                 price: seen.last,
                 first: seen.first,
+                received: seen.received,
                 age: seen
                     .received
                     .map(|received| Duration::from_millis(u64::try_from(age(received)).unwrap_or(0))),
@@ -39,18 +52,35 @@ impl Observers {
             }
         };
         let collections = consumed.collections.values();
+        let rows: Vec<Row> = produced.symbols.iter().map(row).collect();
         Snapshot {
-            rows: produced.symbols.iter().map(row).collect(),
+            rows: if rows.is_empty() { self.waiting.clone() } else { rows },
             unmet: process.health.unmet(),
+            phase,
             totals: Totals {
                 produced: produced.totals.produced,
-                stored: collections.clone().map(|collection| collection.inserted).sum(),
+                stored: collections
+                    .clone()
+                    .map(|collection| collection.inserted + collection.duplicates)
+                    .sum(),
                 duplicates: collections.map(|collection| collection.duplicates).sum(),
                 dead_letters: dead_letters(process),
                 skipped_slots: produced.totals.skipped_slots,
             },
         }
     }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It works, or waits for what it needs.
+    #[default]
+    Running,
+    /// It stores what is under way, and takes nothing more.
+    Draining,
+    /// Nothing will change any more.
+    Over,
 }
 
 /// The sum of the metric over all reasons.
@@ -67,6 +97,8 @@ pub(super) struct Snapshot {
     pub rows: Vec<Row>,
     /// What is not at hand, as `name: reason`; empty when all is well.
     pub unmet: Vec<String>,
+    /// How far the run is.
+    pub phase: Phase,
     /// The sums over all symbols.
     pub totals: Totals,
 }
@@ -80,13 +112,15 @@ pub(super) struct Row {
     pub price: Option<Price>,
     /// The first price of this run.
     pub first: Option<Price>,
+    /// When the last price arrived.
+    pub received: Option<Timestamp>,
     /// How old the last price is.
     pub age: Option<Duration>,
     /// Messages that Kafka has acknowledged.
     pub messages: u64,
-    /// Documents stored.
+    /// Messages whose document is in the store, also where it was there already.
     pub stored: u64,
-    /// Documents that were there already.
+    /// Those of them whose document was there already.
     pub duplicates: u64,
     /// Messages of the symbol's topic that are not stored yet; unknown until the consumer has joined.
     pub lag: Option<u64>,
@@ -98,9 +132,9 @@ pub(super) struct Row {
 pub(super) struct Totals {
     /// Messages that Kafka has acknowledged.
     pub produced: u64,
-    /// Documents stored.
+    /// Messages whose document is in the store, also where it was there already.
     pub stored: u64,
-    /// Documents that were there already.
+    /// Those of them whose document was there already.
     pub duplicates: u64,
     /// Messages that could not be stored.
     pub dead_letters: u64,
@@ -109,19 +143,28 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// The sums of a run that has ended.
-    pub(super) fn of(producer: &pricepipe_producer::Summary, consumer: &pricepipe_consumer::Summary) -> Self {
-        Totals {
-            produced: producer.produced,
-            stored: consumer.stored,
-            duplicates: consumer.duplicates,
-            dead_letters: consumer.dead_letters,
-            skipped_slots: producer.skipped_slots,
-        }
+    /// Messages that need nothing more: stored, or in the dead-letter topic.
+    pub(super) fn settled(&self) -> u64 {
+        self.stored + self.dead_letters
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "produced {}, stored {} (duplicates {}), dead letters {}, skipped slots {}",
+            self.produced, self.stored, self.duplicates, self.dead_letters, self.skipped_slots
+        )
     }
 }
 
 impl Row {
+    fn waiting(symbol: String) -> Self {
+        let (price, first, received, age, lag) = (None, None, None, None, None);
+        Row { symbol, price, first, received, age, messages: 0, stored: 0, duplicates: 0, lag }
+    }
+
     /// The change since the run began, in percent.
     pub(super) fn change_percent(&self) -> Option<f64> {
         let (first, last) = (self.first?.to_f64(), self.price?.to_f64());
@@ -162,6 +205,7 @@ pub(crate) mod tests {
             symbol: symbol.to_owned(),
             price: price.parse().ok(),
             first: "100.00".parse().ok(),
+            received: "2026-11-23T06:00:03.112Z".parse().ok(),
             age: Some(Duration::from_millis(412)),
             messages,
             stored: messages,
@@ -177,10 +221,27 @@ pub(crate) mod tests {
             (row.price_text(), row.change_text(), row.age_text()),
             ("101.50".into(), "+1.50%".into(), "0.4s".into())
         );
-        let early = Row { price: None, first: None, age: None, lag: None, ..row };
+        let early = Row::waiting("BTCUSDT".to_owned());
         assert_eq!(
             (early.price_text(), early.change_text(), early.lag_text()),
             ("waiting".into(), String::new(), String::new())
         );
+    }
+
+    #[test]
+    fn every_symbol_waits_in_the_table_before_the_workers_have_begun() {
+        let text = "{apiVersion: pricepipe.dev/v1alpha1, kind: PricePipeline, metadata: {name: a}, \
+                    spec: {symbols: [{symbol: BTCUSDT}, {symbol: ETHUSDT}]}}";
+        let pipeline = pricepipe_api::parse(text).unwrap().remove(0).1;
+        let snapshot = Observers::of(&pipeline).snapshot(&Process::new("test"), Phase::Running);
+        let rows: Vec<_> = snapshot.rows.iter().map(|row| (row.symbol.as_str(), row.price_text())).collect();
+        assert_eq!(rows, [("BTCUSDT", "waiting".to_owned()), ("ETHUSDT", "waiting".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_stored_holds_what_was_there_already() {
+        let totals = Totals { produced: 5, stored: 4, duplicates: 3, dead_letters: 1, skipped_slots: 0 };
+        assert_eq!(totals.settled(), totals.produced);
+        assert!(totals.to_string().starts_with("produced 5, stored 4 (duplicates 3), dead letters 1"));
     }
 }

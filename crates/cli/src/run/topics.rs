@@ -1,12 +1,24 @@
 //! Creates the pipeline's topics in a real Kafka cluster. Topics that exist are left as they are.
 
-use std::time::Duration;
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use pricepipe_core::{
     config::{KafkaConnection, KafkaCredentials},
     pipeline::{Pipeline, Topic},
 };
-use pricepipe_service::{Guard, kafka};
+use pricepipe_service::{
+    Guard,
+    health::Condition,
+    kafka::{
+        self,
+        native::{ERRORS_AS_EVENTS, Notice, notices},
+    },
+};
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
@@ -14,9 +26,11 @@ use rdkafka::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::exit::{Exit, Failed};
-
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the client is asked what it has to complain of.
+const LISTEN_EVERY: Duration = Duration::from_millis(250);
+/// Trouble of one kind is told again after this long.
+const REPEAT: Duration = Duration::from_secs(30);
 
 /// Why a topic is not there.
 #[derive(Debug, thiserror::Error)]
@@ -37,35 +51,101 @@ pub(super) enum TopicError {
     },
 }
 
-/// Creates what is missing and tries until the cluster has answered. `Ok(false)` when `stop` came first.
+/// A cluster, and what is told of it while it is not at hand.
+pub(super) struct Cluster<'a> {
+    admin: AdminClient<DefaultClientContext>,
+    servers: String,
+    credentials: Option<&'a KafkaCredentials>,
+    condition: &'a Condition,
+    told: RefCell<BTreeMap<i32, Instant>>,
+}
+
+impl<'a> Cluster<'a> {
+    /// Begins to connect.
+    pub(super) fn of(
+        connection: &KafkaConnection,
+        credentials: Option<&'a KafkaCredentials>,
+        condition: &'a Condition,
+    ) -> Result<Self, TopicError> {
+        let mut config = kafka::admin(connection, credentials, "pricepipe-run");
+        config.set(ERRORS_AS_EVENTS.0, ERRORS_AS_EVENTS.1);
+        let admin = config.create().map_err(TopicError::Client)?;
+        let servers = connection.bootstrap_servers.join(",");
+        condition.not_ready(format!("connecting to {servers}"));
+        Ok(Cluster { admin, servers, credentials, condition, told: RefCell::default() })
+    }
+
+    /// Waits for an answer, and tells meanwhile what the client complains of.
+    async fn listening<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(LISTEN_EVERY) => self.listen(),
+            }
+        }
+    }
+
+    fn listen(&self) {
+        let said = notices(&self.admin);
+        // That all brokers are down says nothing of the reason.
+        let reason = said.iter().rfind(|notice| notice.code != RDKafkaErrorCode::AllBrokersDown);
+        if let Some(notice) = reason {
+            self.tell(notice.code, &self.words(notice));
+        }
+    }
+
+    fn tell(&self, code: RDKafkaErrorCode, reason: &str) {
+        self.condition.not_ready(reason);
+        let mut told = self.told.borrow_mut();
+        if told.get(&(code as i32)).is_none_or(|at| at.elapsed() >= REPEAT) {
+            told.insert(code as i32, Instant::now());
+            tracing::warn!("Kafka is not reached: {reason}; trying again");
+        }
+    }
+
+    /// librdkafka's words without how long it took, and without the password should it ever be in there.
+    fn words(&self, notice: &Notice) -> String {
+        let text = notice.text.split(" (after ").next().unwrap_or_default();
+        let Some(credentials) = self.credentials else { return text.to_owned() };
+        let text = text.replace(credentials.password.expose(), "***");
+        match notice.code {
+            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+                format!("user {:?} is refused: {text}", credentials.username)
+            }
+            _ => text,
+        }
+    }
+
+    fn failed(&self, error: &TopicError) {
+        self.listen();
+        match error {
+            // The client's own complaint, if it had one, says more.
+            TopicError::Unreachable(cause) if self.told.borrow().is_empty() => {
+                let code = cause.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                self.tell(code, &format!("{} gives no answer ({cause})", self.servers));
+            }
+            TopicError::Refused { code, .. } => self.tell(*code, &error.to_string()),
+            TopicError::Unreachable(_) | TopicError::Client(_) => {}
+        }
+    }
+}
+
+/// Creates what is missing and tries until the cluster has answered. False when `stop` came first.
 ///
-/// A refusal is not the end: the topics may be created by somebody else, and the workers wait for them.
+/// A refusal is told and tried again: the topics may be created by somebody else.
 pub(super) async fn ensure(
     pipeline: &Pipeline,
-    connection: &KafkaConnection,
-    credentials: Option<&KafkaCredentials>,
+    cluster: &Cluster<'_>,
     guard: &Guard,
     stop: &CancellationToken,
-) -> Result<bool, TopicError> {
-    let admin: AdminClient<DefaultClientContext> =
-        kafka::admin(connection, credentials, "pricepipe-run").create().map_err(TopicError::Client)?;
+) -> bool {
     let mut topics = pipeline.topics();
     topics.push(pipeline.dead_letter_topic());
-    let servers = connection.bootstrap_servers.join(",");
-    let mut told = false;
-    let created = guard
-        .persist(
-            stop,
-            async || create(&admin, pipeline, &topics).await,
-            async || true,
-            |error| {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(servers, error = %Failed::because(Exit::Unreachable, error), "cannot create topics; trying again");
-                }
-            },
-        )
-        .await;
-    Ok(created.is_some())
+    let work = async || cluster.listening(create(&cluster.admin, pipeline, &topics)).await;
+    let created = guard.persist(stop, work, async || true, |error| cluster.failed(error));
+    // An attempt that is under way need not be waited for.
+    stop.run_until_cancelled(created).await.flatten().is_some()
 }
 
 async fn create(

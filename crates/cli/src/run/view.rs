@@ -10,7 +10,8 @@ use pricepipe_service::telemetry::{self, BoxMakeWriter, LogFormat};
 
 use crate::{
     args::Progress,
-    exit::{Exit, Failed},
+    exit::Failed,
+    output,
     run::{
         lines::Lines,
         snapshot::{Snapshot, Totals},
@@ -35,8 +36,7 @@ impl View {
     /// Opens the view and starts logging, which on a terminal must not write into the table.
     pub(super) fn open(progress: Progress, symbols: usize) -> Self {
         let table = progress == Progress::Table || progress == Progress::Auto && io::stdout().is_terminal();
-        let json = progress == Progress::Json;
-        let format = LogFormat::from_environment(if json { LogFormat::Json } else { LogFormat::Text });
+        let (json, format) = (progress == Progress::Json, log_format(progress));
         // A terminal that does not say where its cursor is gets lines.
         let (lines, logs) = mpsc::channel();
         if let Some(table) = table.then(|| LiveTable::open(symbols, logs)).and_then(Result::ok) {
@@ -55,12 +55,7 @@ impl View {
             View::Lines(lines) => lines.show(snapshot),
         };
         // Whoever read our output may have gone: the prices matter more than their picture.
-        match shown {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failed::because(Exit::Failure, &error))
-            }
-            _ => Ok(()),
-        }
+        output::written(shown)
     }
 
     /// Ends it; what comes next is printed below it.
@@ -72,14 +67,15 @@ impl View {
     }
 }
 
+/// How log lines look beside this kind of progress, unless the environment says otherwise.
+pub(super) fn log_format(progress: Progress) -> LogFormat {
+    LogFormat::from_environment(if progress == Progress::Json { LogFormat::Json } else { LogFormat::Text })
+}
+
 /// Prints the sums of a run.
-pub(super) fn print_summary(progress: Progress, totals: Totals) {
+pub(super) fn print_summary(progress: Progress, totals: Totals) -> Result<(), Failed> {
     if progress == Progress::Json {
-        println!("{}", serde_json::to_string(&totals).unwrap_or_default());
-        return;
+        return output::answer(&format!("{}\n", serde_json::to_string(&totals).unwrap_or_default()));
     }
-    println!(
-        "produced {}, stored {}, duplicates {}, dead letters {}, skipped slots {}",
-        totals.produced, totals.stored, totals.duplicates, totals.dead_letters, totals.skipped_slots
-    );
+    output::answer(&format!("{totals}\n"))
 }

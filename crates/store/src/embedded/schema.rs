@@ -1,6 +1,9 @@
 //! The file's format: its table, its version, and how a file is opened.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
@@ -47,23 +50,61 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Opens a file that is there already, for reading.
+/// Opens a file that is there already, for reading. The right to read the file is enough.
 pub(super) fn open_existing(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::NoSuchFile { path: path.to_owned() });
     }
-    let failed = |error| refused(path, error);
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    match format(&connection, path)? {
-        0 => Err(OpenError::NotAPriceStore {
+    // In write-ahead mode readers too write: files beside this one, which whoever may only read cannot make. While
+    // nobody writes there is nothing in them, and SQLite may take the file for one that does not change.
+    let is_still = !beside(path, "-wal").exists();
+    let opened = match read_only(path, "") {
+        Err(OpenError::Unopenable { .. }) if is_still => read_only(path, "?immutable=1"),
+        opened => opened,
+    };
+    match opened? {
+        (_, 0) => Err(OpenError::NotAPriceStore {
             path: path.to_owned(),
             problem: "it has no table yet".to_owned(),
         }),
-        _ => Ok(connection),
+        (connection, _) => Ok(connection),
     }
+}
+
+/// A connection that does not write, and the file's format.
+fn read_only(path: &Path, parameters: &str) -> Result<(Connection, i64), OpenError> {
+    let failed = |error| refused(path, error);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri(path, parameters), flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    let found = format(&connection, path)?;
+    // The header alone tells no more than that there is a file.
+    objects(&connection).map_err(failed)?;
+    Ok((connection, found))
+}
+
+/// The path as SQLite takes it with parameters.
+fn uri(path: &Path, parameters: &str) -> std::ffi::OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut uri = b"file://".to_vec();
+    for byte in absolute.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.extend(format!("%{byte:02x}").bytes()),
+            byte => uri.push(*byte),
+        }
+    }
+    uri.extend(parameters.bytes());
+    std::ffi::OsString::from_vec(uri)
+}
+
+/// The file that SQLite keeps beside this one.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// The file's format; 0 of an empty one.

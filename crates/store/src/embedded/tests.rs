@@ -45,6 +45,20 @@ fn queries_do_not_create_a_file() {
     assert!(!path.exists());
 }
 
+#[tokio::test]
+async fn the_right_to_read_the_file_is_enough_for_a_query() {
+    let folder = tempfile::tempdir().unwrap();
+    // A name that means something in a URI.
+    let path = folder.path().join("50%?#.db");
+    let store = EmbeddedStore::open(&path, 0).unwrap();
+    store.write(&collection(), vec![message("BTCUSDT", 1)].into()).await.unwrap();
+    store.close().await;
+    // The file that a reader would make beside it cannot be made, not even by root.
+    std::os::unix::fs::symlink("/nonexistent/shm", folder.path().join("50%?#.db-shm")).unwrap();
+    let store = EmbeddedStore::open_for_reading(&path).unwrap();
+    assert_eq!(store.latest(&collection(), &[]).await.unwrap().len(), 1);
+}
+
 #[test]
 fn what_is_not_a_price_store_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand, ValueEnum};
 use pricepipe_core::{
-    Timestamp,
+    Timestamp, TimestampError,
     analytics::{Interval, Percent},
 };
 use pricepipe_store::Selection;
@@ -18,9 +18,9 @@ Examples:
   pricepipe query count -f examples/quickstart.yaml --output json
   pricepipe query stats -f examples/quickstart.yaml --since 24h
   pricepipe query jumps -f examples/quickstart.yaml --percent 0.5 --within 1m
-  pricepipe query moving-average -f examples/quickstart.yaml --symbol BTCUSDT --window 50 --limit 1000
-  pricepipe query volatility -f examples/quickstart.yaml --annualise --output csv
-  pricepipe query candles -f examples/quickstart.yaml --interval 5m --output ndjson";
+  pricepipe query moving-average -f examples/quickstart.yaml -s BTCUSDT -w 50
+  pricepipe query volatility -f examples/quickstart.yaml --annualise -o csv
+  pricepipe query candles -f examples/quickstart.yaml -i 5m --output ndjson";
 
 /// As many prices as a query keeps in memory when it is asked for the newest.
 const MOST: usize = 1_000_000;
@@ -76,9 +76,9 @@ pub(crate) enum Question {
     },
     /// The simple and the exponential moving average at each price
     #[command(
-        after_long_help = "Examples:\n  pricepipe query moving-average -f examples/quickstart.yaml --window 50 --limit 1000\n\n\
+        after_long_help = "Examples:\n  pricepipe query moving-average -f examples/quickstart.yaml -w 50 -l 1000\n\n\
         The exponential average begins as the first simple one and moves by 2 / (window + 1) of the difference.\n\
-        Without --limit, --since and --until the newest 100 prices are looked at."
+        Without --limit, --since and --until there is a row for each of the newest 100 prices."
     )]
     MovingAverage {
         #[command(flatten)]
@@ -89,9 +89,9 @@ pub(crate) enum Question {
     },
     /// The standard deviation of logarithmic returns over a window, at each price
     #[command(
-        after_long_help = "Examples:\n  pricepipe query volatility -f examples/quickstart.yaml --annualise --limit 1000\n\n\
+        after_long_help = "Examples:\n  pricepipe query volatility -f examples/quickstart.yaml --annualise -l 1000\n\n\
         A year has 365 days, and returns are as long as they are on average in the window.\n\
-        Without --limit, --since and --until the newest 100 prices are looked at."
+        Without --limit, --since and --until there is a row for each of the newest 100 prices."
     )]
     Volatility {
         #[command(flatten)]
@@ -118,6 +118,19 @@ pub(crate) enum Question {
 }
 
 impl Question {
+    /// What it is asked of prices, where it is.
+    pub(crate) fn prices(&self) -> Option<&PricesArgs> {
+        match self {
+            Question::Latest { .. } | Question::Count { .. } => None,
+            Question::Stats { prices }
+            | Question::Jumps { prices, .. }
+            | Question::MovingAverage { prices, .. }
+            | Question::Volatility { prices, .. }
+            | Question::Candles { prices, .. } => Some(prices),
+        }
+    }
+
+    /// The arguments that every question has.
     pub(crate) fn common(&self) -> &CommonArgs {
         match self {
             Question::Latest { common } | Question::Count { common } => common,
@@ -126,6 +139,15 @@ impl Question {
             | Question::MovingAverage { prices, .. }
             | Question::Volatility { prices, .. }
             | Question::Candles { prices, .. } => &prices.common,
+        }
+    }
+
+    /// How many prices must precede one that has an answer.
+    pub(crate) fn before(&self) -> usize {
+        match self {
+            Question::MovingAverage { window, .. } => window - 1,
+            Question::Volatility { window, .. } => *window,
+            _ => 0,
         }
     }
 }
@@ -141,6 +163,9 @@ pub(crate) struct CommonArgs {
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+    /// Look at what `run --simulate` has stored
+    #[arg(long, conflicts_with = "store_file")]
+    pub simulated: bool,
     #[command(flatten)]
     pub store: StoreArgs,
 }
@@ -149,7 +174,7 @@ pub(crate) struct CommonArgs {
 pub(crate) struct PricesArgs {
     #[command(flatten)]
     pub common: CommonArgs,
-    /// Only prices of this time or later: 2026-11-23T06:00:00Z, or how long ago, as in 24h
+    /// Only prices of this time or later: 2026-11-23T06:00:00Z, 2026-11-23, or how long ago, as in 24h
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
     /// Only prices before this time
@@ -172,13 +197,25 @@ impl PricesArgs {
         }
     }
 
-    /// The same of a question with a row for each price.
-    pub(crate) fn short_selection(&self, symbol: &str, now: Timestamp) -> Selection {
+    /// The same of a question with a row for each price that `before` others precede.
+    pub(crate) fn short_selection(&self, symbol: &str, now: Timestamp, before: usize) -> Selection {
         let mut selection = self.selection(symbol, now);
         if self.since.is_none() && self.until.is_none() {
-            selection.newest.get_or_insert(FEW);
+            selection.newest.get_or_insert(FEW + before);
         }
         selection
+    }
+
+    /// Refuses a time that ends before it begins, which no price is in.
+    pub(crate) fn check(&self, now: Timestamp) -> Result<(), String> {
+        match (self.since, self.until) {
+            (Some(since), Some(until)) if since.before(now) >= until.before(now) => Err(format!(
+                "--since {} is not before --until {}; exchange them",
+                since.before(now),
+                until.before(now)
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -207,9 +244,15 @@ impl FromStr for Moment {
         if let Ok(span) = text.parse() {
             return Ok(Moment::Ago(span));
         }
-        text.parse().map(Moment::At).map_err(|error| {
-            format!("{error}, nor how long ago; write 2026-11-23T06:00:00Z, or 90s, 30m, 24h, 7d")
-        })
+        let midnight = format!("{text}T00:00:00Z");
+        text.parse().or_else(|error| midnight.parse().map_err(|_| error)).map(Moment::At).map_err(
+            |error: TimestampError| {
+                format!(
+                    "{error}, nor a date, nor how long ago; write 2026-11-23T06:00:00Z, 2026-11-23, or 90s, 30m, \
+                     24h, 7d"
+                )
+            },
+        )
     }
 }
 
@@ -250,8 +293,30 @@ mod tests {
         assert_eq!(at("2h"), Ok("2026-11-23T04:00:00Z".to_owned()));
         assert_eq!(at("2026-11-23T07:00:00+02:00"), Ok("2026-11-23T05:00:00Z".to_owned()));
         assert_eq!(at("3650d"), Ok("2016-11-25T06:00:00Z".to_owned()));
+        assert_eq!(at("2026-11-22"), Ok("2026-11-22T00:00:00Z".to_owned()));
         let error = at("yesterday").unwrap_err();
         assert!(error.contains("RFC 3339") && error.contains("24h"), "{error}");
+    }
+
+    #[test]
+    fn a_time_must_not_end_before_it_begins_and_a_window_has_room() {
+        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
+        let prices = |since: &str, until: &str| PricesArgs {
+            common: CommonArgs {
+                file: PathBuf::new(),
+                symbols: Vec::new(),
+                output: Output::Table,
+                simulated: false,
+                store: StoreArgs { embedded_store: false, store_file: None },
+            },
+            since: since.parse().ok(),
+            until: until.parse().ok(),
+            limit: None,
+        };
+        let inverted = prices("1h", "2h").check(now).unwrap_err();
+        assert!(inverted.contains("--since 2026-11-23T05:00:00Z is not before --until"), "{inverted}");
+        assert!(prices("2h", "1h").check(now).is_ok() && prices("", "1h").check(now).is_ok());
+        assert_eq!(prices("", "").short_selection("A", now, 149).newest, Some(249));
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! `pricepipe query`: looks at what was stored.
 
 pub(crate) mod args;
-mod output;
 mod overview;
+mod printer;
 mod series;
+mod silence;
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use pricepipe_core::{Pipeline, Timestamp, names::CollectionName};
-use pricepipe_service::{clock, environment::lookup};
+use pricepipe_service::clock;
 use pricepipe_store::{History, OpenError, StoreError};
 
 use self::args::{CommonArgs, QueryArgs, Question};
 use crate::{
     exit::{Exit, Failed},
-    file, parts,
+    file, output,
+    parts::{self, SURROUNDINGS, StoreWish},
 };
 
 /// Answers a question over the store that the pipeline uses.
@@ -22,15 +24,17 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     let common = args.question.common();
     let pipeline = file::pipeline(&common.file)?;
     known(&pipeline, &common.symbols)?;
+    let now = clock::now();
+    if let Some(prices) = args.question.prices() {
+        prices.check(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
+    }
     let history = open(&pipeline, common)?;
-    let source = Source { history: &*history, pipeline: &pipeline, now: clock::now() };
+    let source = Source { history: &*history, pipeline: &pipeline, now };
     let answered = answer(&source, &args.question).await;
     history.close().await;
     match answered {
-        Ok(rows) => {
-            if rows == 0 {
-                eprintln!("there are no prices to answer from");
-            }
+        Ok(answer) => {
+            silence::reasons(&args.question, &answer).iter().for_each(output::note);
             Ok(())
         }
         // The reader has seen enough (`| head`).
@@ -75,27 +79,63 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// Writes the answer and tells how many rows it has.
-async fn answer(source: &Source<'_>, question: &Question) -> Result<u64, Trouble> {
+/// What was written.
+#[derive(Debug, Default)]
+struct Answer {
+    rows: u64,
+    /// How many prices of each symbol were looked at, and how many rows came of them, where that was counted.
+    symbols: Vec<(String, u64, u64)>,
+}
+
+impl Answer {
+    /// An answer that did not look at prices.
+    fn of_rows(rows: u64) -> Self {
+        Answer { rows, symbols: Vec::new() }
+    }
+}
+
+/// Writes the answer.
+async fn answer(source: &Source<'_>, question: &Question) -> Result<Answer, Trouble> {
     match question {
-        Question::Latest { common } => overview::latest(source, common).await,
-        Question::Count { common } => overview::count(source, common).await,
-        Question::Stats { prices } => overview::stats(source, prices).await,
+        Question::Latest { common } => overview::latest(source, common).await.map(Answer::of_rows),
+        Question::Count { common } => overview::count(source, common).await.map(Answer::of_rows),
+        Question::Stats { prices } => overview::stats(source, prices).await.map(Answer::of_rows),
         Question::Jumps { prices, percent, within } => series::jumps(source, prices, *percent, *within).await,
-        Question::MovingAverage { prices, window } => series::moving_average(source, prices, *window).await,
-        Question::Volatility { prices, window, annualise } => {
-            series::volatility(source, prices, *window, *annualise).await
+        Question::MovingAverage { prices, window } => {
+            series::moving_average(source, prices, *window, question.before()).await
         }
-        Question::Candles { prices, interval } => series::candles(source, prices, *interval).await,
+        Question::Volatility { prices, window, annualise } => {
+            series::volatility(source, prices, (*window, question.before()), *annualise).await
+        }
+        Question::Candles { prices, interval } => {
+            series::candles(source, prices, *interval).await.map(Answer::of_rows)
+        }
     }
 }
 
 fn open(pipeline: &Pipeline, common: &CommonArgs) -> Result<Arc<dyn History>, Failed> {
-    let part = parts::store(pipeline, &common.store, lookup)?;
-    pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref()).map_err(|error| {
-        let absent = matches!(error, OpenError::NoSuchFile { .. });
-        Failed::because(if absent { Exit::NotFound } else { Exit::Invalid }, &error)
-    })
+    let open = |simulated| {
+        let wish = StoreWish { args: &common.store, simulated, servers: !simulated };
+        let part = parts::store(pipeline, &wish, &SURROUNDINGS)?;
+        let opened = pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref());
+        Ok::<_, Failed>(opened)
+    };
+    match open(common.simulated)? {
+        Ok(history) => Ok(history),
+        Err(OpenError::NoSuchFile { path }) => {
+            // Whoever has only tried a simulated run means that one.
+            let named = common.simulated || common.store.store_file.is_some();
+            let simulated = if named { None } else { open(true)?.ok() };
+            if simulated.is_some() {
+                output::note(format!(
+                    "{} does not exist; these are the invented prices of run --simulate, as with --simulated",
+                    path.display()
+                ));
+            }
+            simulated.ok_or_else(|| Failed::because(Exit::NotFound, &OpenError::NoSuchFile { path }))
+        }
+        Err(error) => Err(Failed::because(Exit::Invalid, &error)),
+    }
 }
 
 fn known(pipeline: &Pipeline, symbols: &[String]) -> Result<(), Failed> {

@@ -8,7 +8,7 @@ use pricepipe_store::SymbolCount;
 use super::{
     Source, Trouble,
     args::{CommonArgs, PricesArgs},
-    output::{Cell, Column, Printer, column, detail},
+    printer::{Cell, Column, Printer, column, detail},
 };
 
 const LATEST: &[Column] = &[

@@ -12,12 +12,13 @@ use pricepipe_core::{
 use pricepipe_store::Selection;
 
 use super::{
-    Source, Trouble,
+    Answer, Source, Trouble,
     args::PricesArgs,
-    output::{Cell, Column, Printer, column},
+    printer::{Cell, Column, Printer, column, detail},
 };
 
 const JUMPS: &[Column] = &[
+    detail("collection"),
     column("symbol", "SYMBOL"),
     column("fromTime", "FROM"),
     column("fromPrice", "PRICE"),
@@ -31,23 +32,24 @@ pub(super) async fn jumps(
     prices: &PricesArgs,
     percent: Percent,
     within: Option<Interval>,
-) -> Result<u64, Trouble> {
-    let mut printer = Printer::new(stdout(), prices.common.output, JUMPS);
+) -> Result<Answer, Trouble> {
+    let mut telling = Telling::new(source, Printer::new(stdout(), prices.common.output, JUMPS));
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut jumps = match within {
             None => Jumps::between_neighbours(percent),
             Some(window) => Jumps::within(percent, window),
         };
-        let row = |point| jumps.push(point).map(|jump| jump_row(symbol, jump));
-        fold(source, collection, prices.selection(symbol, source.now), row, &mut printer).await?;
+        let row = |point| jumps.push(point).map(|jump| jump_row(collection, symbol, jump));
+        telling.fold(collection, prices.selection(symbol, source.now), row).await?;
     }
-    Ok(printer.finish()?)
+    telling.finish()
 }
 
-fn jump_row(symbol: &str, jump: Jump) -> Vec<Cell> {
+fn jump_row(collection: &CollectionName, symbol: &str, jump: Jump) -> Vec<Cell> {
     // A sign, so that a rise is seen as one.
     let sign = if jump.percent.is_sign_negative() { "" } else { "+" };
     vec![
+        Cell::text(collection),
         Cell::text(symbol),
         Cell::text(jump.from.time),
         Cell::number(jump.from.price),
@@ -58,6 +60,7 @@ fn jump_row(symbol: &str, jump: Jump) -> Vec<Cell> {
 }
 
 const MOVING_AVERAGE: &[Column] = &[
+    detail("collection"),
     column("symbol", "SYMBOL"),
     column("time", "TIME"),
     column("price", "PRICE"),
@@ -69,21 +72,24 @@ pub(super) async fn moving_average(
     source: &Source<'_>,
     prices: &PricesArgs,
     window: usize,
-) -> Result<u64, Trouble> {
-    let mut printer = Printer::new(stdout(), prices.common.output, MOVING_AVERAGE);
+    before: usize,
+) -> Result<Answer, Trouble> {
+    let mut telling = Telling::new(source, Printer::new(stdout(), prices.common.output, MOVING_AVERAGE));
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut averages = MovingAverages::over(NonZeroUsize::new(window).unwrap_or(NonZeroUsize::MIN));
         let row = |point| {
             let found = averages.push(point)?;
-            let [symbol, time, price] = at(symbol, found.point);
-            Some(vec![symbol, time, price, Cell::figure(found.simple), Cell::figure(found.exponential)])
+            let mut row = at(collection, symbol, found.point);
+            row.extend([Cell::figure(found.simple), Cell::figure(found.exponential)]);
+            Some(row)
         };
-        fold(source, collection, prices.short_selection(symbol, source.now), row, &mut printer).await?;
+        telling.fold(collection, prices.short_selection(symbol, source.now, before), row).await?;
     }
-    Ok(printer.finish()?)
+    telling.finish()
 }
 
 const VOLATILITY: &[Column] = &[
+    detail("collection"),
     column("symbol", "SYMBOL"),
     column("time", "TIME"),
     column("price", "PRICE"),
@@ -94,28 +100,29 @@ const VOLATILITY: &[Column] = &[
 pub(super) async fn volatility(
     source: &Source<'_>,
     prices: &PricesArgs,
-    window: usize,
+    (window, before): (usize, usize),
     annualise: bool,
-) -> Result<u64, Trouble> {
-    let columns = if annualise { VOLATILITY } else { &VOLATILITY[..4] };
-    let mut printer = Printer::new(stdout(), prices.common.output, columns);
+) -> Result<Answer, Trouble> {
+    let columns = if annualise { VOLATILITY } else { &VOLATILITY[..5] };
+    let mut telling = Telling::new(source, Printer::new(stdout(), prices.common.output, columns));
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut volatility = Volatility::over(window);
         let row = |point| {
             let found = volatility.push(point)?;
-            let [symbol, time, price] = at(symbol, found.point);
-            let mut row = vec![symbol, time, price, Cell::figure(found.volatility)];
+            let mut row = at(collection, symbol, found.point);
+            row.push(Cell::figure(found.volatility));
             if annualise {
                 row.push(Cell::figure_or_none(found.annualised));
             }
             Some(row)
         };
-        fold(source, collection, prices.short_selection(symbol, source.now), row, &mut printer).await?;
+        telling.fold(collection, prices.short_selection(symbol, source.now, before), row).await?;
     }
-    Ok(printer.finish()?)
+    telling.finish()
 }
 
 const CANDLES: &[Column] = &[
+    detail("collection"),
     column("symbol", "SYMBOL"),
     column("start", "START"),
     column("open", "OPEN"),
@@ -135,7 +142,7 @@ pub(super) async fn candles(
         let selection = prices.selection(symbol, source.now);
         let mut written: io::Result<()> = Ok(());
         let each = |candle| {
-            written = printer.row(candle_row(symbol, candle));
+            written = printer.row(candle_row(collection, symbol, candle));
             written.is_ok()
         };
         pricepipe_store::candles(source.history, collection, selection, interval, each).await?;
@@ -144,8 +151,9 @@ pub(super) async fn candles(
     Ok(printer.finish()?)
 }
 
-fn candle_row(symbol: &str, candle: Candle) -> Vec<Cell> {
+fn candle_row(collection: &CollectionName, symbol: &str, candle: Candle) -> Vec<Cell> {
     vec![
+        Cell::text(collection),
         Cell::text(symbol),
         Cell::text(candle.start),
         Cell::number(candle.open),
@@ -156,21 +164,42 @@ fn candle_row(symbol: &str, candle: Candle) -> Vec<Cell> {
     ]
 }
 
-fn at(symbol: &str, point: PricePoint) -> [Cell; 3] {
-    [Cell::text(symbol), Cell::text(point.time), Cell::number(point.price)]
+fn at(collection: &CollectionName, symbol: &str, point: PricePoint) -> Vec<Cell> {
+    vec![Cell::text(collection), Cell::text(symbol), Cell::text(point.time), Cell::number(point.price)]
 }
 
-/// Writes the rows that a fold makes of the prices of a selection.
-async fn fold(
-    source: &Source<'_>,
-    collection: &CollectionName,
-    selection: Selection,
-    mut row: impl FnMut(PricePoint) -> Option<Vec<Cell>>,
-    printer: &mut Printer<Stdout>,
-) -> Result<(), Trouble> {
-    let mut series = source.history.prices(collection, selection);
-    while let Some(chunk) = series.next().await? {
-        chunk.into_iter().filter_map(&mut row).try_for_each(|row| printer.row(row))?;
+/// Writes the rows that folds make of the prices of selections, and counts what they looked at.
+struct Telling<'a> {
+    source: &'a Source<'a>,
+    printer: Printer<Stdout>,
+    symbols: Vec<(String, u64, u64)>,
+}
+
+impl<'a> Telling<'a> {
+    fn new(source: &'a Source<'a>, printer: Printer<Stdout>) -> Self {
+        Telling { source, printer, symbols: Vec::new() }
     }
-    Ok(())
+
+    async fn fold(
+        &mut self,
+        collection: &CollectionName,
+        selection: Selection,
+        mut row: impl FnMut(PricePoint) -> Option<Vec<Cell>>,
+    ) -> Result<(), Trouble> {
+        let (symbol, mut prices, mut rows) = (selection.symbol.clone(), 0, 0);
+        let mut series = self.source.history.prices(collection, selection);
+        while let Some(chunk) = series.next().await? {
+            prices += chunk.len() as u64;
+            for row in chunk.into_iter().filter_map(&mut row) {
+                rows += 1;
+                self.printer.row(row)?;
+            }
+        }
+        self.symbols.push((symbol, prices, rows));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Answer, Trouble> {
+        Ok(Answer { rows: self.printer.finish()?, symbols: self.symbols })
+    }
 }

@@ -1,0 +1,169 @@
+//! What runs, in a few lines before the first price.
+
+use std::{io::Write, net::SocketAddr};
+
+use pricepipe_core::{
+    Slots,
+    config::StoreConfig,
+    environment::{KAFKA_BOOTSTRAP_SERVERS, MONGO_CONNECTION_STRING},
+};
+use pricepipe_service::{clock, environment::lookup, telemetry::LogFormat};
+use serde_json::{Map, Value};
+
+use super::{plan::Plan, view};
+use crate::{args::RunArgs, output, parts::KafkaPart};
+
+/// A first poll that is further away than this is announced.
+const LONG_WAIT_MILLIS: i64 = 5_000;
+
+/// The lines of the header: what stands before each, and its text.
+pub(super) struct Header {
+    pipeline: String,
+    lines: Vec<(&'static str, String)>,
+    /// What somebody should look at twice.
+    warnings: Vec<String>,
+    json: bool,
+}
+
+impl Header {
+    /// The header of a run whose exchange has its endpoints.
+    pub(super) fn of(plan: &Plan, args: &RunArgs, admin: SocketAddr) -> Self {
+        let lines = vec![
+            ("exchange", exchange(plan, args.simulate)),
+            ("Kafka", kafka(&plan.kafka)),
+            ("store", store(&plan.store_config)),
+            ("metrics", format!("http://{admin}/metrics")),
+            ("query", query(plan, args)),
+        ];
+        let mut header = Header {
+            pipeline: plan.pipeline.name.to_string(),
+            lines,
+            warnings: Vec::new(),
+            json: view::log_format(args.progress) == LogFormat::Json,
+        };
+        header.lines.extend(first_poll(plan).map(|text| ("polling", text)));
+        if args.simulate && args.real_servers {
+            header.warnings.extend(invented(plan));
+        } else if args.simulate {
+            header.lines.extend(left_alone(plan).map(|text| ("note", text)));
+        }
+        header
+    }
+
+    /// Writes it to standard error.
+    pub(super) fn print(&self) {
+        output::note(self.text());
+        let _ = std::io::stderr().flush();
+    }
+
+    fn text(&self) -> String {
+        if self.json {
+            return self.as_json();
+        }
+        let line = |(name, text): &(&str, String)| format!("{}: {name:<9} {text}", self.pipeline);
+        let warning = |text: &String| format!("{}: WARNING   {text}", self.pipeline);
+        let lines = self.lines.iter().map(line).chain(self.warnings.iter().map(warning));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// One object, in the form of the log lines around it.
+    fn as_json(&self) -> String {
+        let level = if self.warnings.is_empty() { "INFO" } else { "WARN" };
+        let head = [
+            ("timestamp", clock::now().to_string()),
+            ("level", level.to_owned()),
+            ("message", "the pipeline starts".to_owned()),
+            ("pipeline", self.pipeline.clone()),
+        ];
+        let warnings = self.warnings.iter().map(|text| ("warning", text.clone()));
+        let fields = head.into_iter().chain(self.lines.iter().cloned()).chain(warnings);
+        let fields: Map<String, Value> =
+            fields.map(|(name, text)| (name.to_lowercase(), Value::from(text))).collect();
+        Value::Object(fields).to_string()
+    }
+}
+
+fn exchange(plan: &Plan, simulated: bool) -> String {
+    let mut endpoints: Vec<&str> =
+        plan.pipeline.sources.iter().flat_map(|s| &s.rest.endpoints).map(String::as_str).collect();
+    endpoints.dedup();
+    let endpoints = endpoints.join(", ");
+    if simulated { format!("simulated, {endpoints}") } else { endpoints }
+}
+
+fn kafka(part: &KafkaPart) -> String {
+    match part {
+        KafkaPart::Embedded => "embedded, in memory".to_owned(),
+        KafkaPart::Cluster(connection, _) => connection.bootstrap_servers.join(", "),
+    }
+}
+
+fn store(config: &StoreConfig) -> String {
+    match config {
+        StoreConfig::Embedded { path, .. } => path.display().to_string(),
+        StoreConfig::Mongodb { database, .. } => format!("MongoDB, database {database}"),
+    }
+}
+
+/// The command that shows what this run stores.
+fn query(plan: &Plan, args: &RunArgs) -> String {
+    let command = format!("pricepipe query latest -f {}", args.file.display());
+    match (&plan.store_config, &args.store.store_file) {
+        (StoreConfig::Embedded { .. }, Some(path)) => format!("{command} --store-file {}", path.display()),
+        (StoreConfig::Embedded { .. }, None) if args.simulate => format!("{command} --simulated"),
+        (StoreConfig::Embedded { .. }, None) if args.store.embedded_store => {
+            format!("{command} --embedded-store")
+        }
+        _ => command,
+    }
+}
+
+/// When the first price can be expected, where that is not at once.
+fn first_poll(plan: &Plan) -> Option<String> {
+    let now = clock::now();
+    let intervals = plan.pipeline.sources.iter().map(|source| source.rest.interval_millis);
+    let next = |millis| Slots::every(std::time::Duration::from_millis(millis)).next(now);
+    let (first, millis) = intervals.map(|millis| (next(millis), millis)).min()?;
+    let text = || format!("every {} s; the first time at {first}", millis / 1_000);
+    (first.as_millis() - now.as_millis() > LONG_WAIT_MILLIS).then(text)
+}
+
+/// Says where invented prices go, when that is a place that outlives the run and that others read.
+fn invented(plan: &Plan) -> Option<String> {
+    let kafka = match &plan.kafka {
+        KafkaPart::Cluster(connection, _) => {
+            Some(format!("Kafka at {}", connection.bootstrap_servers.join(", ")))
+        }
+        KafkaPart::Embedded => None,
+    };
+    let store = match &plan.store_config {
+        StoreConfig::Mongodb { database, .. } => Some(format!("MongoDB, database {database}")),
+        StoreConfig::Embedded { .. } => None,
+    };
+    let places: Vec<String> = kafka.into_iter().chain(store).collect();
+    let exchanges: Vec<&str> = plan.pipeline.sources.iter().map(|source| source.exchange.as_str()).collect();
+    let text = || {
+        format!(
+            "INVENTED prices go to {} under the name of {}: nobody can tell them from real ones there",
+            places.join(" and to "),
+            exchanges.join(", ")
+        )
+    };
+    (!places.is_empty()).then(text)
+}
+
+/// Says which servers somebody has named and a simulated run does not use.
+fn left_alone(plan: &Plan) -> Option<String> {
+    let set = |variable: &&str| lookup(variable).is_some();
+    let mut named: Vec<&str> =
+        [KAFKA_BOOTSTRAP_SERVERS, MONGO_CONNECTION_STRING].into_iter().filter(set).collect();
+    named.extend(plan.pipeline.kafka.as_ref().map(|_| "spec.kafka"));
+    named.extend(plan.pipeline.mongodb_uri.as_ref().map(|_| "spec.mongodb"));
+    let text = || {
+        format!(
+            "--simulate leaves the servers of {} alone; --real-servers sends the invented prices there",
+            named.join(" and ")
+        )
+    };
+    (!named.is_empty()).then(text)
+}
