@@ -161,7 +161,10 @@ pub struct Watch {
     thread: std::thread::JoinHandle<Vec<Arrival>>,
 }
 
-/// Watches topics from now on.
+/// How long a watch takes to see records at once.
+pub const WATCHING: Duration = Duration::from_secs(1);
+
+/// Watches topics from now on. What comes within [`WATCHING`] may be seen late.
 pub fn watch(servers: &str, topics: Vec<String>) -> Watch {
     let consumer: BaseConsumer = client(servers)
         .set("group.id", "tests")
@@ -188,6 +191,34 @@ pub fn watch(servers: &str, topics: Vec<String>) -> Watch {
         arrivals
     });
     Watch { stop, thread }
+}
+
+/// How long a message takes from being produced here to being seen here, in milliseconds, for `count` messages with
+/// a pause after each: what nobody who goes through this broker can be faster than.
+pub fn floor_millis(servers: &str, topic: &str, count: usize, pause: Duration) -> Vec<f64> {
+    let producer: ThreadedProducer<DefaultProducerContext> = client(servers)
+        .set("linger.ms", "0")
+        .set("socket.nagle.disable", "true")
+        .set("enable.idempotence", "true")
+        .create()
+        .expect("a producer");
+    let watch = watch(servers, vec![topic.to_owned()]);
+    std::thread::sleep(WATCHING);
+    let sent: Vec<std::time::SystemTime> = (0..count)
+        .map(|number| {
+            std::thread::sleep(pause);
+            let (now, value) = (std::time::SystemTime::now(), number.to_string());
+            producer.send(BaseRecord::to(topic).key("floor").payload(&value)).expect("it is queued");
+            now
+        })
+        .collect();
+    producer.flush(PATIENCE).expect("everything is acknowledged");
+    std::thread::sleep(Duration::from_millis(200));
+    let took = |arrival: Arrival| {
+        let number: usize = std::str::from_utf8(&arrival.value).ok()?.parse().ok()?;
+        Some(arrival.at.duration_since(sent[number]).unwrap_or_default().as_secs_f64() * 1e3)
+    };
+    watch.stop().into_iter().filter_map(took).collect()
 }
 
 impl Watch {

@@ -38,13 +38,23 @@ pub struct Worker {
 impl Worker {
     /// Starts `binary` with this configuration; its files lie in `folder`.
     pub fn start(binary_name: &str, config: &Value, environment: &[(&str, &str)], folder: &Path) -> Worker {
-        let name = format!("{binary_name}-{}", free_address().port());
-        let (config_file, log) = (folder.join(format!("{name}.json")), folder.join(format!("{name}.log")));
-        std::fs::write(&config_file, config.to_string()).expect("a writable folder");
+        let file = folder.join(format!("{binary_name}-{}.json", free_address().port()));
+        std::fs::write(&file, config.to_string()).expect("a writable folder");
+        Worker::start_with(binary_name, &[&file], environment, folder)
+    }
+
+    /// Starts `binary` with these arguments; its log lies in `folder`.
+    pub fn start_with(
+        binary_name: &str,
+        arguments: &[&Path],
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> Worker {
         let admin = free_address();
+        let log = folder.join(format!("{binary_name}-{}.log", admin.port()));
         let output = File::create(&log).expect("a writable folder");
         let child = Command::new(binary(binary_name))
-            .arg(&config_file)
+            .args(arguments)
             .env_clear()
             .env("PRICEPIPE_ADMIN_ADDRESS", admin.to_string())
             .envs(environment.iter().copied())

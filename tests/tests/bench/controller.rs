@@ -30,7 +30,7 @@ async fn bench_5_controller() {
         ("PRICEPIPE_KAFKA_BOOTSTRAP_SERVERS", "192.0.2.1:9"),
         ("POD_NAMESPACE", namespace.name.as_str()),
     ];
-    let controller = Worker::start("pricepipe-controller", &Value::Null, &variables, folder.path());
+    let controller = Worker::start_with("pricepipe-controller", &[], &variables, folder.path());
     let all: Vec<Value> = (0..PIPELINES).map(|number| pipeline(&namespace, number, "10m")).collect();
 
     let start = Instant::now();
@@ -40,7 +40,8 @@ async fn bench_5_controller() {
     until("all are reconciled", PATIENCE, async || {
         let found = pipelines.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
         let reconciled = found.items.iter().filter(|pipeline| is_reconciled(pipeline)).count();
-        if reconciled == PIPELINES { Ok(()) } else { Err(format!("{reconciled} of {PIPELINES}")) }
+        let seen = || format!("{reconciled} of {PIPELINES}\n{}", controller.log());
+        if reconciled == PIPELINES { Ok(()) } else { Err(seen()) }
     })
     .await;
     let reconciled = start.elapsed();

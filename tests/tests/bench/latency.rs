@@ -1,12 +1,19 @@
 //! How long a price takes from the exchange to Kafka, and to the store.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use pricepipe_tests::{
     documents, eventually, exchange::Exchange, http, pipelines::TestPipeline, servers, topics, worker::Worker,
 };
 
 use crate::bars::Bars;
+
+/// A message that the harness itself produced and saw took at most so many milliseconds, 99 times of 100, on the machine
+/// that the bar of 8 ms was set on. Where this takes longer, the bar is as much higher.
+const FLOOR_P99: f64 = 3.1;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "benchmark: make bench"]
@@ -19,28 +26,46 @@ async fn bench_2_exchange_to_kafka() {
     let symbols =
         [("BTCUSDT", "btc"), ("ETHUSDT", "eth"), ("SOLUSDT", "sol")].map(|(s, a)| (s.to_owned(), a));
     let topics = symbols.iter().map(|(_, asset)| pipeline.topic(asset)).collect();
-    let arrivals = topics::watch(&kafka, topics);
+    let floor = |count, pause| {
+        let mut latencies =
+            topics::floor_millis(&kafka, &pipeline.topic("btc"), count, Duration::from_millis(pause));
+        percentile(&mut latencies, 0.99)
+    };
+    // A broker that was just started is many times slower until its code is compiled.
+    floor(10_000, 1);
+    let floor = floor(600, 50);
     let config = pipeline.producer(&exchange.url(), 200, &symbols);
     let producer = Worker::start("pricepipe-producer", &config, &[], folder.path());
     eventually("the producer is ready", Duration::from_secs(10), || producer.is_ready());
+    std::thread::sleep(Duration::from_secs(5));
+    let arrivals = topics::watch(&kafka, topics);
+    std::thread::sleep(topics::WATCHING);
+    let watched_since = SystemTime::now();
+    let produced = || producer.metric("pricepipe_produced_messages_total", "delivered");
+    let before = (producer.cpu_time(), produced());
     // 900 prices. About a third is the same as an earlier one of its symbol, and does not count.
     std::thread::sleep(Duration::from_secs(60));
-    let cpu = producer.cpu_time();
-    let produced = producer.metric("pricepipe_produced_messages_total", "delivered");
+    let (cpu, produced) = (producer.cpu_time() - before.0, produced() - before.1);
     drop(producer);
-    let arrived = arrivals.stop();
+    let mut arrived = arrivals.stop();
+    arrived.retain(|arrival| arrival.at > watched_since);
     let mut latencies = exchange.latencies_millis(&arrived);
-    latencies.sort_by(f64::total_cmp);
     assert!(latencies.len() > 300, "{} prices were seen", latencies.len());
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    let (p50, p99) = (percentile(&mut latencies, 0.5), percentile(&mut latencies, 0.99));
     println!(
         "\nexchange → Kafka, 3 symbols every 0.2 s: request at the exchange to record at a consumer, {} prices",
         latencies.len()
     );
-    println!("p50 {:.2} ms, CPU per message {:.0} µs", at(0.5), cpu.as_secs_f64() * 1e6 / produced);
+    println!("p50 {p50:.2} ms, CPU per message {:.0} µs", cpu.as_secs_f64() * 1e6 / produced);
+    println!("floor: a message from the harness to itself, p99 {floor:.2} ms");
     let mut bars = Bars::default();
-    bars.at_most("exchange to Kafka, p99", at(0.99), 8.0, "ms");
+    bars.at_most("exchange to Kafka, p99", p99, 8.0 * (floor / FLOOR_P99).max(1.0), "ms");
     bars.judge();
+}
+
+fn percentile(figures: &mut [f64], share: f64) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[((figures.len() - 1) as f64 * share) as usize]
 }
 
 #[tokio::test(flavor = "multi_thread")]
