@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test check generate bench servers servers-down cluster cluster-down images clean-servers
+.PHONY: help setup run build test test-cluster check generate bench servers servers-down cluster cluster-down images clean-servers
 
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
@@ -29,10 +29,12 @@ build: setup # binaries and tests
 	$(BUILD) --all-targets
 
 # Tests marked `#[ignore = "needs …"]` want real servers. Those tests measure time, so they run one after another.
-# Those in the cluster mostly wait, so some run at a time.
-test: build ## all tests: the plain ones, then those with Kafka, MongoDB and Kubernetes (started and stopped here; KEEP=1 leaves them running)
+test: build ## all tests but the cluster's: the plain ones, then those with Kafka and MongoDB (started and stopped here; KEEP=1 leaves them running)
 	$(TEST)
 	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --test-threads 1
+
+# They mostly wait, so some run at a time.
+test-cluster: build ## the tests in a real Kubernetes, which is started and stopped here
 	tests/testbed/kubernetes run $(TEST) --test cluster -- --ignored --test-threads 4
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
