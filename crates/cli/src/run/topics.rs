@@ -87,7 +87,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn listen(&self) {
-        let said = notices(&self.admin);
+        let said = notices(self.admin.inner());
         // That all brokers are down says nothing of the reason.
         let reason = said.iter().rfind(|notice| notice.code != RDKafkaErrorCode::AllBrokersDown);
         if let Some(notice) = reason {

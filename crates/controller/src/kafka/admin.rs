@@ -11,27 +11,22 @@ use std::{
 };
 
 use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
-use pricepipe_service::kafka::{
-    self,
-    native::{self, AskError, DescribedTopic, ERRORS_AS_EVENTS, Notice},
-};
+use pricepipe_service::kafka::native::{self, AskError, DescribedTopic, Notice};
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
     error::{KafkaError as ClientError, RDKafkaErrorCode},
 };
 
-use super::{KafkaError, clients::addresses};
+use super::{KafkaError, clients::addresses, handles::Handles};
 
 /// How long the brokers have to answer one question.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-type Client = AdminClient<DefaultClientContext>;
-
 /// One client: a cluster, and a user of it.
 pub(crate) struct KafkaAdmin {
     /// `None` only while it is dropped.
-    client: Option<Arc<Client>>,
+    handles: Option<Arc<Handles>>,
     addresses: Vec<String>,
     credentials: Option<KafkaCredentials>,
     cluster_id: OnceLock<String>,
@@ -45,14 +40,10 @@ impl KafkaAdmin {
         ca_pem: Option<&str>,
     ) -> Result<Self, KafkaError> {
         let here = KafkaConnection { ca_file: None, ..connection.clone() };
-        let mut config = kafka::admin(&here, credentials, "pricepipe-controller");
-        config.set(ERRORS_AS_EVENTS.0, ERRORS_AS_EVENTS.1);
-        if let Some(pem) = ca_pem {
-            config.set("ssl.ca.pem", pem);
-        }
-        let client = config.create().map_err(|error| settings(&error, ca_pem.is_some()))?;
+        let handles =
+            Handles::new(&here, credentials, ca_pem).map_err(|error| settings(&error, ca_pem.is_some()))?;
         Ok(KafkaAdmin {
-            client: Some(Arc::new(client)),
+            handles: Some(Arc::new(handles)),
             addresses: addresses(connection).collect(),
             credentials: credentials.cloned(),
             cluster_id: OnceLock::new(),
@@ -84,7 +75,7 @@ impl KafkaAdmin {
         &self,
         topics: Vec<String>,
     ) -> Result<BTreeMap<String, Result<DescribedTopic, RDKafkaErrorCode>>, KafkaError> {
-        let described = self.ask(move |client| native::describe_topics(client.inner(), &topics, PATIENCE));
+        let described = self.ask(move |handles| native::describe_topics(handles.topics(), &topics, PATIENCE));
         let missing = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
         let exists = |(_, found): &(_, Result<_, RDKafkaErrorCode>)| {
             found.as_ref().map_or_else(|code| !missing.contains(code), |_| true)
@@ -95,12 +86,15 @@ impl KafkaAdmin {
     /// Asks from a thread that may wait.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&Client) -> Result<T, AskError> + Send + 'static,
+        ask: impl FnOnce(&Handles) -> Result<T, AskError> + Send + 'static,
     ) -> Result<T, KafkaError> {
-        let client = Arc::clone(self.client());
+        let handles = Arc::clone(self.handles());
+        // Only while it is not known: rust-rdkafka 0.39 forgets to free it.
+        let wants_id = self.cluster_id.get().is_none();
         let asked = tokio::task::spawn_blocking(move || {
-            let asked = ask(&client);
-            let cluster_id = asked.is_ok().then(|| client.inner().fetch_cluster_id(Duration::ZERO)).flatten();
+            let asked = ask(&handles);
+            let wants_id = wants_id && asked.is_ok();
+            let cluster_id = wants_id.then(|| handles.topics().fetch_cluster_id(Duration::ZERO)).flatten();
             (asked, cluster_id)
         });
         let (asked, cluster_id) =
@@ -117,9 +111,9 @@ impl KafkaAdmin {
     /// Waits for one of rust-rdkafka's own questions.
     pub(super) async fn call<T>(
         &self,
-        call: impl AsyncFnOnce(&Client) -> Result<T, ClientError>,
+        call: impl AsyncFnOnce(&AdminClient<DefaultClientContext>) -> Result<T, ClientError>,
     ) -> Result<T, KafkaError> {
-        let called = call(self.client()).await;
+        let called = call(self.handles().admin()).await;
         called.inspect(|_| self.is_fine()).map_err(|error| {
             let code = match &error {
                 ClientError::AdminOp(code) => *code,
@@ -129,12 +123,12 @@ impl KafkaAdmin {
         })
     }
 
-    fn client(&self) -> &Arc<Client> {
-        self.client.as_ref().expect("a client until it is dropped")
+    fn handles(&self) -> &Arc<Handles> {
+        self.handles.as_ref().expect("handles until it is dropped")
     }
 
     fn is_fine(&self) {
-        native::notices(self.client());
+        self.handles().notices().for_each(drop);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -175,7 +169,7 @@ impl KafkaAdmin {
     /// What the client met, the first since the brokers last answered: the text does not change with every attempt.
     fn trouble(&self) -> Option<Notice> {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        for notice in native::notices(self.client()) {
+        for notice in self.handles().notices() {
             // It only says that nothing works, and not why.
             if notice.code == RDKafkaErrorCode::AllBrokersDown {
                 continue;
@@ -204,8 +198,8 @@ impl KafkaAdmin {
 impl Drop for KafkaAdmin {
     fn drop(&mut self) {
         // It waits for threads of librdkafka's, for which no task of ours may wait.
-        if let Some(client) = self.client.take() {
-            thread::spawn(move || drop(client));
+        if let Some(handles) = self.handles.take() {
+            thread::spawn(move || drop(handles));
         }
     }
 }

@@ -25,12 +25,11 @@ pub(crate) async fn lag(
     let partitions = partitions(topics, known);
     let group = group.to_owned();
     admin
-        .ask(move |client| {
-            let client = client.inner();
-            let newest = native::offsets_of(client, &partitions, End::Newest, PATIENCE)?;
-            let committed = native::committed_offsets(client, &group, PATIENCE)?;
+        .ask(move |handles| {
+            let newest = native::offsets_of(handles.topics(), &partitions, End::Newest, PATIENCE)?;
+            let committed = native::committed_offsets(handles.groups()?, &group, PATIENCE)?;
             let behind = behind(&newest, &committed);
-            let oldest = native::offsets_of(client, &behind, End::Oldest, PATIENCE)?;
+            let oldest = native::offsets_of(handles.topics(), &behind, End::Oldest, PATIENCE)?;
             Ok(count(&newest, &committed, &oldest))
         })
         .await

@@ -18,6 +18,7 @@ mod admin;
 mod clients;
 mod delete;
 mod error;
+mod handles;
 mod lag;
 pub(crate) mod ownership;
 mod plan;

@@ -176,7 +176,7 @@ async fn listed_configuration_follows_the_spec_and_the_rest_stays() {
     let by_hand: BTreeMap<_, _> = by_hand.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let change = BTreeMap::from([(known[0].name.clone(), by_hand)]);
     admin
-        .ask(move |client| native::set_topic_configs(client.inner(), &change, PATIENCE))
+        .ask(move |handles| native::set_topic_configs(handles.topics(), &change, PATIENCE))
         .await
         .expect("Kafka answers");
     let longer = TopicSettings { retention_seconds: 7_200, ..settings() };

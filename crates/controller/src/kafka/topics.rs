@@ -227,7 +227,8 @@ async fn set(admin: &KafkaAdmin, topics: BTreeMap<String, BTreeMap<String, Strin
     if topics.is_empty() {
         return Problems::new();
     }
-    let changed = admin.ask(move |client| native::set_topic_configs(client.inner(), &topics, PATIENCE)).await;
+    let changed =
+        admin.ask(move |handles| native::set_topic_configs(handles.topics(), &topics, PATIENCE)).await;
     let problem = |(topic, result): (String, Result<(), (RDKafkaErrorCode, String)>)| {
         let (code, text) = result.err()?;
         Some(refusal(admin, &topic, &format!("does not take the configuration ({text})"), code))

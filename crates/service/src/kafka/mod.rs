@@ -22,7 +22,7 @@ fn client(
         // Back within seconds after an outage, and soon less than one failed login per second while a password is
         // wrong. The first wait is short, because half of it also passes between the first two connections.
         .set("reconnect.backoff.ms", "100")
-        .set("reconnect.backoff.max.ms", "5000");
+        .set("reconnect.backoff.max.ms", "2000");
     if let Some(mechanism) = connection.sasl_mechanism.filter(|_| connection.security_protocol.uses_sasl()) {
         config.set("sasl.mechanism", mechanism.as_str());
     }
@@ -97,6 +97,19 @@ pub fn admin(
     client_id: &str,
 ) -> ClientConfig {
     client(connection, credentials, client_id)
+}
+
+/// Settings of a client that asks about groups and joins none. It has a group of its own in name, since
+/// [`native::committed_offsets`] needs one.
+pub fn group_admin(
+    connection: &KafkaConnection,
+    credentials: Option<&KafkaCredentials>,
+    client_id: &str,
+    group: &str,
+) -> ClientConfig {
+    let mut config = client(connection, credentials, client_id);
+    config.set("group.id", group).set("enable.auto.commit", "false");
+    config
 }
 
 #[cfg(test)]

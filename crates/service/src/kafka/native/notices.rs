@@ -1,9 +1,13 @@
-//! What an admin client has to say by itself. Nothing else takes it from the client, so it has to be fetched from time
+//! What a client that only administers has to say by itself. Nothing else takes it from the client, so it has to be fetched from time
 //! to time, or it piles up.
 
 use std::ptr::NonNull;
 
-use rdkafka::{admin::AdminClient, bindings::*, client::ClientContext, error::RDKafkaErrorCode};
+use rdkafka::{
+    bindings::*,
+    client::{Client, ClientContext},
+    error::RDKafkaErrorCode,
+};
 
 use super::Answer;
 
@@ -21,9 +25,9 @@ pub struct Notice {
 
 /// Takes the errors that the client has met since it was last asked, oldest first, and forgets what it would have
 /// logged: they say the same. The client's settings have to hold [`ERRORS_AS_EVENTS`]. Does not block.
-pub fn notices<C: ClientContext>(client: &AdminClient<C>) -> Vec<Notice> {
+pub fn notices<C: ClientContext>(client: &Client<C>) -> Vec<Notice> {
     // SAFETY: the client is borrowed, so it is live. The reference to its queue is given back below.
-    let Some(queue) = NonNull::new(unsafe { rd_kafka_queue_get_main(client.inner().native_ptr()) }) else {
+    let Some(queue) = NonNull::new(unsafe { rd_kafka_queue_get_main(client.native_ptr()) }) else {
         return Vec::new();
     };
     let mut notices = Vec::new();
@@ -49,7 +53,7 @@ mod tests {
         time::{Duration, Instant},
     };
 
-    use rdkafka::{ClientConfig, client::DefaultClientContext};
+    use rdkafka::{ClientConfig, admin::AdminClient, client::DefaultClientContext};
 
     use super::*;
 
@@ -62,7 +66,7 @@ mod tests {
         let start = Instant::now();
         while said.is_empty() && start.elapsed() < Duration::from_secs(10) {
             thread::sleep(Duration::from_millis(20));
-            said = notices(&client);
+            said = notices(client.inner());
         }
         let codes: Vec<_> = said.iter().map(|notice| notice.code).collect();
         assert!(codes.contains(&RDKafkaErrorCode::BrokerTransportFailure), "{said:?}");

@@ -6,6 +6,7 @@ use rdkafka::{
     Offset, TopicPartitionList,
     bindings::*,
     client::{Client, ClientContext},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::RDKafkaErrorCode,
 };
 
@@ -24,13 +25,16 @@ pub enum End {
 }
 
 /// The offsets that a group has committed, whatever topics they are of. Empty when there is no such group.
-pub fn committed_offsets<C: ClientContext>(
-    client: &Client<C>,
+///
+/// It takes a consumer, though not one of this group: when the coordinator has moved, librdkafka (up to 2.12.1) looks
+/// for the client's own coordinator, and a client that has no group of its own then crashes the process.
+pub fn committed_offsets<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
     group: &str,
     patience: Duration,
 ) -> Result<Offsets, AskError> {
     let kind = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-    let question = Question::new(client, kind, patience)?;
+    let question = Question::new(consumer.client(), kind, patience)?;
     let group = Group::new(group)?;
     let answer = question.ask(|client, options, queue| {
         let mut groups = [group.0];
@@ -134,5 +138,27 @@ unsafe fn offset(partition: *const rd_kafka_topic_partition_t) -> Result<((Strin
         }
         let text = format!("no offset of {topic}, partition {}", (*partition).partition);
         Err(AskError::Failed { code: failure.into(), text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::{ClientConfig, mocking::MockCluster, types::RDKafkaApiKey};
+
+    use super::*;
+
+    #[test]
+    fn a_coordinator_that_has_moved_is_an_error_that_passes() {
+        let cluster = MockCluster::new(1).unwrap();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.bootstrap_servers()).set("group.id", "asks");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let moved = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+        cluster.request_errors(RDKafkaApiKey::OffsetFetch, &[moved]);
+        let ask = || committed_offsets(&consumer, "asked", Duration::from_secs(5));
+        let failed = ask();
+        let expected = RDKafkaErrorCode::NotCoordinator;
+        assert!(matches!(&failed, Err(AskError::Failed { code, .. }) if *code == expected), "{failed:?}");
+        assert_eq!(ask().unwrap(), Offsets::new());
     }
 }
