@@ -1,32 +1,35 @@
 //! The smallest HTTP client that can read an admin page.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-/// The status and the body of a page, or `None` when nobody answers.
-pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+/// The status and the body of a page, or why there is none.
+pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     request("GET", address, path, "")
 }
 
-/// The status and the body of the answer to a text that is sent, or `None` when nobody answers.
-pub fn post(address: SocketAddr, path: &str, text: &str) -> Option<(u16, String)> {
+/// The status and the body of the answer to a text that is sent, or why there is none.
+pub fn post(address: SocketAddr, path: &str, text: &str) -> io::Result<(u16, String)> {
     request("POST", address, path, text)
 }
 
-fn request(method: &str, address: SocketAddr, path: &str, text: &str) -> Option<(u16, String)> {
-    let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok()?;
-    connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+fn request(method: &str, address: SocketAddr, path: &str, text: &str) -> io::Result<(u16, String)> {
+    let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    connection.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(
         connection,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
         text.len()
-    )
-    .ok()?;
+    )?;
     let mut response = String::new();
-    connection.read_to_string(&mut response).ok()?;
+    connection.read_to_string(&mut response)?;
+    parse(&response).ok_or_else(|| io::Error::other(format!("no HTTP: {response:?}")))
+}
+
+fn parse(response: &str) -> Option<(u16, String)> {
     let status = response.split(' ').nth(1)?.parse().ok()?;
     let (_, body) = response.split_once("\r\n\r\n")?;
     Some((status, body.to_owned()))

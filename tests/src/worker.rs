@@ -103,7 +103,7 @@ impl Worker {
 
     /// True when `/readyz` says so.
     pub fn is_ready(&self) -> bool {
-        http::get(self.admin, "/readyz").is_some_and(|(status, _)| status == 200)
+        http::get(self.admin, "/readyz").is_ok_and(|(status, _)| status == 200)
     }
 
     /// What `/readyz` says.

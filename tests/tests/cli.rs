@@ -103,7 +103,7 @@ fn a_kafka_that_is_away_is_said_with_its_reason_and_the_process_is_not_ready() {
     let deadline = Instant::now() + Duration::from_secs(5);
     let ready = || pricepipe_tests::http::get(admin, "/readyz");
     let mut page = ready();
-    while !page.as_ref().is_some_and(|(_, text)| text.contains("refused")) && Instant::now() < deadline {
+    while !page.as_ref().is_ok_and(|(_, text)| text.contains("refused")) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
         page = ready().or(page);
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use kube::{Resource, runtime::controller::Action};
-use pricepipe_api::{PricePipeline, validate};
+use pricepipe_api::{PricePipeline, TopicStatus, validate};
 use pricepipe_core::Pipeline;
 
 use crate::{
@@ -143,7 +143,8 @@ impl Visit<'_> {
 
     /// Reads the lag, not too often, and scales by it.
     async fn follow_lag(&mut self, pipeline: &Pipeline, admin: &KafkaAdmin) -> Result<(), Error> {
-        if self.memory.lag.is_some_and(|when| when.elapsed() < VISIT_EVERY) {
+        let asked = self.memory.lag.is_some_and(|when| when.elapsed() < VISIT_EVERY);
+        if asked || self.has_new_partitions() {
             return Ok(());
         }
         self.memory.lag = Some(Instant::now());
@@ -165,6 +166,15 @@ impl Visit<'_> {
             self.say(events::Reason::Scaled, &note).await;
         }
         lag.map(|_| ())
+    }
+
+    /// A partition that was just created may have no leader yet, and then nobody can tell how far it goes.
+    fn has_new_partitions(&self) -> bool {
+        let is_known = |new: &TopicStatus| {
+            let same = |old: &TopicStatus| (&old.name, old.partitions) == (&new.name, new.partitions);
+            self.previous.topics.iter().any(same)
+        };
+        self.topics.iter().flatten().any(|topic| !is_known(topic))
     }
 
     /// Leaves a pipeline alone, and says so.

@@ -112,7 +112,7 @@ impl Controller {
 /// What a pod of ours serves at this path.
 fn page(pod: &Pod, path: &str) -> Option<String> {
     let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-    http::get(SocketAddr::new(address, 8080), path).map(|(_, body)| body)
+    http::get(SocketAddr::new(address, 8080), path).ok().map(|(_, body)| body)
 }
 
 fn is_rolled_out(deployment: &Deployment) -> bool {

@@ -146,7 +146,7 @@ impl<'a> Pipeline<'a> {
             collections.push(self.collection(asset).await);
         }
         let served = until("as much is stored as was served", patience, async || {
-            let served = exchange.served();
+            let served = exchange.served().await;
             let (count, mut stored) = (served.values().map(Vec::len).sum::<usize>() as u64, 0);
             for collection in &collections {
                 stored += documents::count(collection).await;

@@ -22,6 +22,9 @@ async fn a_pipeline_is_ready_within_a_minute_and_stores_each_price_once_while_it
     pipeline.apply();
     pipeline.until("Ready", "True", READY).await;
     pipeline.until_prices_arrive("btc", PATIENCE).await;
+    let about = format!("involvedObject.name={},type=Warning", pipeline.name);
+    let messages = ["get", "events", "--field-selector", &about, "-o", "jsonpath={.items[*].message}"];
+    assert_eq!(namespace.kubectl(&messages), "", "warnings on the way");
 
     let created = pipeline.status().await.topics.into_iter();
     let created: Vec<_> = created.map(|topic| (topic.name, topic.partitions, topic.created)).collect();
@@ -90,13 +93,13 @@ async fn a_suspended_pipeline_runs_nothing_and_goes_on_where_it_was() {
         if pods == 0 { Ok(()) } else { Err(format!("{pods} pods")) }
     })
     .await;
-    let asked = exchange.requests();
+    let asked = exchange.requests().await;
     let stored = documents::count(&pipeline.collection("btc").await).await;
 
     pipeline.patch(&json!({"spec": {"suspend": false}}));
     pipeline.until("Ready", "True", READY).await;
     pipeline.until_prices_arrive("btc", PATIENCE).await;
     let collection = pipeline.collection("btc").await;
-    assert!(documents::count(&collection).await > stored && exchange.requests() > asked);
+    assert!(documents::count(&collection).await > stored && exchange.requests().await > asked);
     assert_eq!(documents::doubled(&collection).await, 0);
 }

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn a_pod_of_our_image_serves_a_restricted_namespace_and_comes_back_when_it_is_killed() {
     let namespace = TestNamespace::create("testbed").await;
     let exchange = ClusterExchange::start(&namespace).await;
-    assert!(exchange.served().is_empty(), "nobody has asked for a price");
+    assert!(exchange.served().await.is_empty(), "nobody has asked for a price");
 
     let pods = namespace.api::<Pod>();
     let first = pods.list(&ListParams::default()).await.expect("the API server answers").items;
