@@ -94,9 +94,9 @@ fn default_session_timeout() -> u32 {
     DEFAULT_SESSION_TIMEOUT_MILLIS
 }
 
-/// Five heartbeats may be lost before a member counts as dead; the broker's usual 45 s would leave a dead member's
+/// Three heartbeats may be lost before a member counts as dead; the broker's usual 45 s would leave a dead member's
 /// partitions unread for that long.
-pub const DEFAULT_SESSION_TIMEOUT_MILLIS: u32 = 15_000;
+pub const DEFAULT_SESSION_TIMEOUT_MILLIS: u32 = 10_000;
 /// A consumer's heartbeats come from a thread of their own this often.
 pub const HEARTBEAT_MILLIS: u32 = 3_000;
 /// A consumer that takes no message for this long leaves its group.
