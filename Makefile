@@ -2,7 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run build test test-cluster check generate bench servers servers-down cluster cluster-down images clean-servers
+# One part after another: two cores are busy with one.
+.NOTPARALLEL:
+.PHONY: help setup run build test test-plain test-servers test-cluster check generate bench servers servers-down cluster cluster-down images clean-servers
 
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
@@ -28,13 +30,16 @@ run: setup ## a whole pipeline in one process, with a simulated exchange; PIPELI
 build: setup # binaries and tests
 	$(BUILD) --all-targets
 
-# Tests marked `#[ignore = "needs …"]` want real servers. Those tests measure time, so they run one after another.
-test: build ## all tests but the cluster's: the plain ones, then those with Kafka and MongoDB (started and stopped here; KEEP=1 leaves them running)
-	$(TEST)
-	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --test-threads 1
+test: test-plain test-servers test-cluster ## all tests, with the servers and the cluster that they need
 
-# They mostly wait, so some run at a time.
-test-cluster: build ## the tests in a real Kubernetes, which is started and stopped here
+test-plain: build ## the tests that need no server
+	$(TEST)
+
+# Tests marked `#[ignore = "needs …"]` want real servers or a cluster. They mostly wait, so some run at a time.
+test-servers: build ## those with Kafka and a MongoDB-compatible server, started and stopped here; KEEP=1 leaves them running
+	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --test-threads 4
+
+test-cluster: build ## those in a real Kubernetes, started and stopped here; KEEP=1 leaves it running
 	tests/testbed/kubernetes run $(TEST) --test cluster -- --ignored --test-threads 4
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans

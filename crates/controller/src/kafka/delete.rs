@@ -1,11 +1,14 @@
 //! Deletes topics that a pipeline created. Network I/O.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use pricepipe_api::TopicStatus;
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::{KafkaAdmin, KafkaError, topics::refusal};
+use super::{KafkaAdmin, KafkaError, admin::PATIENCE, topics::refusal};
 
 /// What became of the topics.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,5 +55,23 @@ pub(crate) async fn delete(
             Err((name, code)) => return Err(refusal(admin, &name, "cannot be deleted", code)),
         }
     }
+    until_gone(admin, known, &outcome.deleted).await;
     Ok(outcome)
+}
+
+/// A broker may describe a deleted topic for a moment still, and a pipeline that is made anew would take it for one
+/// that somebody else has made.
+async fn until_gone(admin: &KafkaAdmin, known: &[TopicStatus], deleted: &[String]) {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let Ok(there) = admin.describe(deleted.to_vec()).await else { return };
+        let is_old = |topic: &TopicStatus| {
+            let found = there.get(&topic.name).and_then(|found| found.as_ref().ok());
+            found.is_some_and(|found| found.id.as_deref() == topic.id.as_deref())
+        };
+        if !known.iter().any(is_old) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
