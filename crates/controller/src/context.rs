@@ -9,12 +9,13 @@ use std::{
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Api, Client, Resource,
+    api::{Patch, PatchParams},
     core::DeserializeGuard,
     runtime::reflector::{ObjectRef, Store},
 };
-use pricepipe_api::PricePipeline;
+use pricepipe_api::{PricePipeline, PricePipelineStatus};
 use pricepipe_core::{Backoff, config::KafkaConnection};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     error::Error,
     events::Events,
     kafka::{Clients, KafkaAdmin},
+    labels,
     leader::Leadership,
     observations::Observations,
     settings::Settings,
@@ -146,6 +148,27 @@ impl Context {
     /// The pipelines of a namespace.
     pub(crate) fn pipelines(&self, namespace: &str) -> Api<Guarded> {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Writes the status of a pipeline, the one with this uid and no later one of the same name. The field manager owns
+    /// all of it, so what is left out is removed.
+    pub(crate) async fn write_status(
+        &self,
+        key: &Key,
+        uid: &str,
+        status: &PricePipelineStatus,
+    ) -> Result<(), Error> {
+        self.must_lead()?;
+        let patch = json!({
+            "apiVersion": pricepipe_api::API_VERSION,
+            "kind": pricepipe_api::KIND,
+            "metadata": {"name": key.name, "uid": uid},
+            "status": status,
+        });
+        let pipelines = self.pipelines(&key.namespace);
+        let parameters = PatchParams::apply(labels::CONTROLLER).force();
+        let written = pipelines.patch_status(&key.name, &parameters, &Patch::Apply(patch)).await;
+        written.map(|_| ()).map_err(Error::api(Vec::new(), "write the pipeline's status"))
     }
 
     /// The scope that a namespace belongs to.

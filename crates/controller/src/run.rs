@@ -1,6 +1,7 @@
 //! Runs the controller: waits for leadership, watches, and visits what changed.
 
 use std::{
+    collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -12,7 +13,7 @@ use kube::{
     api::{ApiResource, DynamicObject},
     runtime::{
         PredicateConfig, WatchStreamExt, applier,
-        controller::{self, Action, trigger_owners, trigger_self},
+        controller::{self, Action, ReconcileRequest, trigger_self, trigger_with},
         reflector::{ObjectRef, store::Writer},
         utils::StreamBackoff,
         watcher::{self, DefaultBackoff},
@@ -168,7 +169,7 @@ fn work(
     let store = scope.pipelines.clone();
     let mut triggers = vec![pipelines(&context, scope, writers.pipelines)];
     for (position, (kind, writer)) in writers.children.into_iter().enumerate() {
-        triggers.push(owned(context.clone(), index, position, kind, writer));
+        triggers.push(owned(context.clone(), index, position, &kind, writer));
     }
     let triggers = StreamBackoff::new(stream::select_all(triggers), DefaultBackoff::default());
     let config = controller::Config::default().debounce(DEBOUNCE).concurrency(CONCURRENCY);
@@ -180,7 +181,7 @@ fn work(
     })
 }
 
-type Triggers = stream::BoxStream<'static, Result<controller::ReconcileRequest<Guarded>, watcher::Error>>;
+type Triggers = stream::BoxStream<'static, Result<ReconcileRequest<Guarded>, watcher::Error>>;
 
 /// The pipelines themselves. Our own writes to their status are no reason for a visit.
 fn pipelines(context: &Context, scope: &Scope, writer: Writer<Guarded>) -> Triggers {
@@ -211,13 +212,13 @@ fn owned(
     context: Arc<Context>,
     scope: usize,
     position: usize,
-    kind: ApiResource,
+    kind: &ApiResource,
     writer: Writer<DynamicObject>,
 ) -> Triggers {
     let client = context.client.clone();
     let api: Api<DynamicObject> = match &context.scopes[scope].namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &kind),
-        None => Api::all_with(client, &kind),
+        Some(namespace) => Api::namespaced_with(client, namespace, kind),
+        None => Api::all_with(client, kind),
     };
     let config = watcher::Config::default().timeout(WATCH_SECONDS).labels(&labels::managed());
     let stream = watcher::watcher(api, config)
@@ -228,7 +229,15 @@ fn owned(
             context.scopes[scope].children.kinds[position].watched(trouble);
         })
         .touched_objects();
-    trigger_owners(stream, (), kind).boxed()
+    trigger_with(stream, |object| belongs_to(&object)).boxed()
+}
+
+/// The pipeline of an object, by its owner and by its label: either may be what somebody has just taken away.
+fn belongs_to(object: &DynamicObject) -> HashSet<ObjectRef<Guarded>> {
+    let namespace = object.namespace().unwrap_or_default();
+    let owners = object.owner_references().iter().filter(|owner| owner.kind == pricepipe_api::KIND);
+    let names = owners.map(|owner| &owner.name).chain(object.labels().get(labels::PIPELINE));
+    names.map(|name| ObjectRef::new(name).within(&namespace)).collect()
 }
 
 /// What the API server says when it does not allow a watch. That it is away shows elsewhere.
@@ -284,5 +293,29 @@ async fn sweep_for_ever(context: Arc<Context>, heartbeat: Heartbeat) {
         heartbeat.beat();
         tokio::time::sleep(SWEEP_EVERY).await;
         context.sweep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_a_reason_to_visit_its_pipeline_without_its_owner_and_without_its_label_too() {
+        let owner = json!([{"apiVersion": pricepipe_api::API_VERSION, "kind": "PricePipeline", "name": "majors", "uid": "1"}]);
+        let labels = json!({"pricepipe.dev/pipeline": "majors"});
+        let expected = HashSet::from([ObjectRef::new("majors").within("prod")]);
+        for (owner, labels) in [(&owner, &labels), (&json!([]), &labels), (&owner, &json!({}))] {
+            let metadata =
+                json!({"name": "o", "namespace": "prod", "ownerReferences": owner, "labels": labels});
+            let object = serde_json::from_value(json!({"metadata": metadata})).expect("an object");
+            assert_eq!(belongs_to(&object), expected, "{metadata}");
+        }
+        let foreign = json!({"metadata": {"name": "o", "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "majors", "uid": "1"},
+        ]}});
+        assert!(belongs_to(&serde_json::from_value(foreign).expect("an object")).is_empty());
     }
 }

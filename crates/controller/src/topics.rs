@@ -51,7 +51,7 @@ impl Visit<'_> {
         wanted.push(pipeline.dead_letter_topic());
         let visit: &Visit<'_> = self;
         let intend =
-            async |topics| visit.write(PricePipelineStatus { topics, ..visit.previous.clone() }).await;
+            async |topics| visit.write(&PricePipelineStatus { topics, ..visit.previous.clone() }).await;
         let Ensured { topics, problems } =
             kafka::ensure(admin, &wanted, &pipeline.topic_settings, &self.previous.topics, intend).await?;
         let complete =

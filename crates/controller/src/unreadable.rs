@@ -4,17 +4,16 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Resource,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
+    api::{ApiResource, DynamicObject},
     runtime::controller::Action,
 };
 use pricepipe_api::{PricePipeline, PricePipelineStatus};
-use serde_json::json;
 
 use crate::{
     conditions::{self, ConditionType, Finding, Reason},
     context::{Context, Guarded, Key, reference},
     error::Error,
-    events, finalize, labels,
+    events, finalize,
 };
 
 /// Says in the status why a pipeline cannot be read, or lets it go when it is being deleted.
@@ -39,7 +38,7 @@ pub(crate) async fn report(
     conditions::set(&mut after.conditions, &ready, generation, Timestamp::now());
     context.observations.conditions(&key.namespace, &key.name, &after.conditions);
     if after != before {
-        write(context, guard, key, &after).await?;
+        context.write_status(key, guard.meta().uid.as_deref().unwrap_or_default(), &after).await?;
         context.events.say(&reference(guard), events::Reason::Condition(Reason::Invalid), &message).await;
     }
     Err(Error::Unreadable(message))
@@ -53,23 +52,4 @@ async fn status(context: &Context, key: &Key) -> Result<PricePipelineStatus, Err
     let found = pipelines.get(&key.name).await.map_err(Error::api(Vec::new(), "read the pipeline"))?;
     let status = found.data.get("status").cloned().unwrap_or_default();
     Ok(serde_json::from_value(status).unwrap_or_default())
-}
-
-async fn write(
-    context: &Context,
-    guard: &Guarded,
-    key: &Key,
-    status: &PricePipelineStatus,
-) -> Result<(), Error> {
-    context.must_lead()?;
-    let patch = json!({
-        "apiVersion": pricepipe_api::API_VERSION,
-        "kind": pricepipe_api::KIND,
-        "metadata": {"name": key.name, "uid": guard.meta().uid},
-        "status": status,
-    });
-    let parameters = PatchParams::apply(labels::CONTROLLER).force();
-    let pipelines = context.pipelines(&key.namespace);
-    let written = pipelines.patch_status(&key.name, &parameters, &Patch::Apply(patch)).await;
-    written.map(|_| ()).map_err(Error::api(Vec::new(), "write the pipeline's status"))
 }

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use k8s_openapi::{
     api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::OwnerReference, jiff::Timestamp,
 };
-use kube::api::{Patch, PatchParams};
 use pricepipe_api::{PricePipeline, PricePipelineStatus, TopicStatus};
 use pricepipe_core::Pipeline;
-use serde_json::json;
 
 use crate::{
     build,
@@ -16,7 +14,7 @@ use crate::{
     context::{Context, Guarded, Key, Memory, reference},
     error::Error,
     events,
-    labels::{self, Component},
+    labels::Component,
     status::{Lag, Observed, status},
 };
 
@@ -97,27 +95,14 @@ impl<'a> Visit<'a> {
         if next == self.previous {
             return Ok(());
         }
-        self.write(next.clone()).await?;
+        self.write(&next).await?;
         let before = std::mem::replace(&mut self.previous, next);
         self.announce(&before).await;
         Ok(())
     }
 
-    /// Writes a status. The field manager owns all of it, so what is left out is removed.
-    pub(crate) async fn write(&self, status: PricePipelineStatus) -> Result<(), Error> {
-        self.context.must_lead()?;
-        let patch = json!({
-            "apiVersion": pricepipe_api::API_VERSION,
-            "kind": pricepipe_api::KIND,
-            // Of this pipeline, not of a later one of the same name.
-            "metadata": {"name": self.key.name, "uid": self.uid},
-            "status": status,
-        });
-        let pipelines = self.context.pipelines(&self.key.namespace);
-        let parameters = PatchParams::apply(labels::CONTROLLER).force();
-        let written = pipelines.patch_status(&self.key.name, &parameters, &Patch::Apply(patch)).await;
-        written.map_err(Error::api(Vec::new(), "write the pipeline's status"))?;
-        Ok(())
+    pub(crate) async fn write(&self, status: &PricePipelineStatus) -> Result<(), Error> {
+        self.context.write_status(self.key, self.uid, status).await
     }
 
     pub(crate) async fn say(&self, reason: events::Reason, note: &str) {

@@ -1,10 +1,16 @@
 //! A namespace for one test. Evidence is printed when the test fails; afterwards the namespace is gone.
 
+use std::time::Duration;
+
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Client, Resource};
 use serde_json::json;
 
-use super::{evidence, kubectl, kubectl::kubectl_with, try_kubectl};
+use super::{evidence, kubectl, kubectl::kubectl_with, try_kubectl, until};
+
+/// The kinds of objects that a pipeline has.
+const MANAGED_KINDS: &str =
+    "configmaps,serviceaccounts,services,networkpolicies,poddisruptionbudgets,deployments";
 
 /// A namespace that no other test uses. Deleted when dropped.
 pub struct TestNamespace {
@@ -46,6 +52,21 @@ impl TestNamespace {
     /// What it printed to standard error, when it ended with anything but 0.
     pub fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         try_kubectl(&[&["--namespace", &self.name], arguments].concat(), input)
+    }
+
+    /// The objects that the controller has made for pipelines in here, in this form of `kubectl get`'s.
+    pub fn managed(&self, output: &str) -> String {
+        let label = "app.kubernetes.io/managed-by=pricepipe-controller";
+        self.kubectl(&["get", MANAGED_KINDS, "-l", label, "-o", output])
+    }
+
+    /// Waits until there are none.
+    pub async fn until_nothing_managed(&self, patience: Duration) {
+        until("the objects of pipelines are gone", patience, async || {
+            let left = self.managed("name");
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        })
+        .await;
     }
 
     /// `kubectl apply` of YAML, which JSON is too.

@@ -34,8 +34,11 @@ async fn consumers_come_with_their_lag_and_go_when_it_has_been_low_for_a_while()
         .await;
     };
     wanted(3).await; // as many as there are partitions
-    let lag = pipeline.status().await.consumer.and_then(|consumer| consumer.lag);
-    assert_eq!(lag, Some(10_000));
+    until("the status tells the lag", PATIENCE, async || {
+        let lag = pipeline.status().await.consumer.and_then(|consumer| consumer.lag);
+        if lag == Some(10_000) { Ok(()) } else { Err(format!("{lag:?}")) }
+    })
+    .await;
 
     namespace.secret(SECRET, "uri", &servers::mongodb());
     wanted(1).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pricepipe_tests::{
-    cluster::{ClusterExchange, Controller, NOWHERE, Pipeline, TestNamespace, until},
+    cluster::{ClusterExchange, Controller, NOWHERE, Pipeline, TestNamespace},
     documents, servers, topics,
 };
 use serde_json::json;
@@ -31,11 +31,7 @@ async fn a_retained_pipeline_leaves_topics_and_documents_and_goes_on_when_it_is_
     assert_eq!(documents::doubled(&pipeline.collection("btc").await).await, 0);
 
     namespace.kubectl(&["delete", "pp", &pipeline.name]);
-    until("its objects are gone", PATIENCE, async || {
-        let left = namespace.kubectl(&["get", KINDS, "-l", MANAGED, "-o", "name"]);
-        if left.is_empty() { Ok(()) } else { Err(left) }
-    })
-    .await;
+    namespace.until_nothing_managed(PATIENCE).await;
     assert!(topics::count(&servers::kafka(), &pipeline.topic("btc")) > 0);
     assert!(documents::count(&pipeline.collection("btc").await).await > 0);
 }
@@ -64,7 +60,3 @@ async fn delete_removes_the_topics_that_the_pipeline_created_and_no_other() {
     let events = namespace.kubectl(&["get", "events", "--field-selector", "reason=TopicsDeleted"]);
     assert!(events.contains(&created) && !events.contains(&found), "{events}");
 }
-
-/// The kinds of objects that a pipeline has.
-const KINDS: &str = "configmaps,serviceaccounts,services,networkpolicies,poddisruptionbudgets,deployments";
-const MANAGED: &str = "app.kubernetes.io/managed-by=pricepipe-controller";

@@ -97,16 +97,9 @@ async fn twenty_kills_at_random_moments_lead_to_the_same_end_and_leave_no_orphan
     for number in 0..3 {
         namespace.kubectl(&["delete", "pp", &numbered(&namespace, number, 1).name, "--timeout=90s"]);
     }
-    until("nothing is left of them", PATIENCE, async || {
-        let left = namespace.kubectl(&["get", KINDS, "-l", MANAGED, "-o", "name"]);
-        if left.is_empty() { Ok(()) } else { Err(left) }
-    })
-    .await;
+    namespace.until_nothing_managed(PATIENCE).await;
     assert_eq!(after_kills, end_state(&namespace).await, "as if nothing had been killed");
 }
-
-const KINDS: &str = "configmaps,serviceaccounts,services,networkpolicies,poddisruptionbudgets,deployments";
-const MANAGED: &str = "app.kubernetes.io/managed-by=pricepipe-controller";
 
 /// Applies the three pipelines in their last form, and tells what there is once each is as it should be.
 async fn end_state(namespace: &TestNamespace) -> BTreeSet<String> {
@@ -126,8 +119,7 @@ async fn end_state(namespace: &TestNamespace) -> BTreeSet<String> {
         owners.extend(pipeline.get().await.and_then(|found| found.metadata.uid));
     }
     until("every object belongs to one of them", PATIENCE, async || {
-        let objects = namespace.kubectl(&["get", KINDS, "-l", MANAGED, "-o", "json"]);
-        let objects: Value = serde_json::from_str(&objects).expect("JSON");
+        let objects: Value = serde_json::from_str(&namespace.managed("json")).expect("JSON");
         let items = objects["items"].as_array().expect("a list");
         let orphan = items.iter().find(|item| {
             let owner = item.pointer("/metadata/ownerReferences/0/uid").and_then(Value::as_str);

@@ -27,7 +27,7 @@ pub(crate) async fn lag(
     admin
         .ask(move |handles| {
             let newest = native::offsets_of(handles.topics(), &partitions, End::Newest, PATIENCE)?;
-            let committed = native::committed_offsets(handles.groups()?, &group, PATIENCE)?;
+            let committed = handles.committed_offsets(&group, PATIENCE)?;
             let behind = behind(&newest, &committed);
             let oldest = native::offsets_of(handles.topics(), &behind, End::Oldest, PATIENCE)?;
             Ok(count(&newest, &committed, &oldest))
