@@ -23,7 +23,8 @@ pub(crate) enum Error {
     Secret { about: ConditionType, reason: Reason, message: String },
     /// Neither the pipeline nor the operator names a Kafka cluster.
     #[error(
-        "spec.kafka.bootstrapServers is empty and the operator has no default cluster: name your brokers"
+        "spec.kafka.bootstrapServers is empty and the operator has no default cluster: name your brokers there, or \
+         in PRICEPIPE_KAFKA_BOOTSTRAP_SERVERS of the controller"
     )]
     NoKafkaCluster,
     /// Kafka did not do what is needed.
