@@ -349,7 +349,7 @@ fn a_dot_env_file_names_servers_and_a_faulty_value_is_said_without_starting() {
 #[test]
 fn every_command_helps_with_an_example() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["run", "validate", "query", "crd", "simulate-exchange", "completions"] {
+    for command in ["run", "validate", "estimate", "query", "crd", "simulate-exchange", "completions"] {
         let (code, out, _) = run(folder.path(), &[command, "--help"]);
         assert!(
             code == 0 && out.contains("Examples:\n  pricepipe ") || out.contains("pricepipe crd |"),

@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Check pipeline files as the API server would, and report every fault
     #[command(after_long_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
+    /// Tell what a pipeline will take of the exchange, of Kafka and of the store
+    #[command(after_long_help = ESTIMATE_EXAMPLES)]
+    Estimate(EstimateArgs),
     /// Look at what was stored
     #[command(after_long_help = query::EXAMPLES)]
     Query(query::QueryArgs),
@@ -67,6 +70,14 @@ const VALIDATE_EXAMPLES: &str = "\
 Examples:
   pricepipe validate examples/quickstart.yaml
   pricepipe validate pipelines/*.yaml";
+
+const ESTIMATE_EXAMPLES: &str = "\
+Examples:
+  pricepipe estimate examples/quickstart.yaml
+  pricepipe estimate examples/quickstart.yaml --symbols 500 --interval 1 --days 365
+
+Bytes are those of messages and documents before compression and without indexes, measured
+by encoding one.";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
@@ -142,6 +153,32 @@ pub(crate) struct ValidateArgs {
     /// Files with one or more pipelines; - is standard input
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EstimateArgs {
+    /// The pipeline's file; - is standard input
+    pub file: PathBuf,
+    /// As if it had so many symbols
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub symbols: Option<u16>,
+    /// As if it polled every so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub interval: Option<u32>,
+    /// Days to add up
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub days: u32,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t = EstimateOutput::Table)]
+    pub output: EstimateOutput,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EstimateOutput {
+    /// For people
+    Table,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<(), Failed> {
     match command {
         Command::Validate(args) => commands::validate::validate(&args),
+        Command::Estimate(args) => commands::estimate::estimate(&args),
         Command::Crd => output::answer(&pricepipe_api::crd_yaml()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

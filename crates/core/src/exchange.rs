@@ -32,6 +32,13 @@ impl Exchange {
         }
     }
 
+    /// The request weight that the exchange allows in a minute to everybody behind one address.
+    pub const fn request_weight_limit(&self) -> u32 {
+        match self {
+            Exchange::Binance => 6_000,
+        }
+    }
+
     /// The request weight that one batched price request costs, whatever the number of symbols (two or more).
     pub fn price_request_weight(&self) -> u32 {
         match self {

@@ -17,8 +17,8 @@ use crate::{
 /// The most symbols of one request, and the longest path and query: every proxy passes it.
 const LARGEST_GROUP: usize = 500;
 const LONGEST_QUERY: usize = 8_000;
-/// The weight of a minute at which Binance answers 429; 95 % of it is ours to use.
-pub(super) const WEIGHT_LIMIT: u64 = 6_000 / 100 * 95;
+/// The weight of a minute that is ours to use: at the whole of it Binance answers 429.
+pub(super) const WEIGHT_LIMIT: u64 = Exchange::Binance.request_weight_limit() as u64 / 100 * 95;
 
 const TOO_MANY_REQUESTS: i64 = -1003;
 const BUSY: &[i64] = &[-1000, -1001, -1006, -1007, -1008, -1016];
