@@ -61,7 +61,7 @@ pub struct RestSpec {
 
     /// The exchange's request weight that this source may use in a minute. The exchange counts it per IP address, so
     /// leave room for whatever else runs behind the same address.
-    #[schemars(range(min = 1, max = 6000))]
+    #[schemars(range(min = 1, max = pricepipe_core::Exchange::Binance.request_weight_limit()))]
     pub max_weight_per_minute: i32,
 }
 

@@ -93,8 +93,11 @@ impl KafkaAdmin {
         let wants_id = self.cluster_id.get().is_none();
         let asked = tokio::task::spawn_blocking(move || {
             let asked = ask(&handles);
-            let wants_id = wants_id && asked.is_ok();
-            let cluster_id = wants_id.then(|| handles.topics().fetch_cluster_id(Duration::ZERO)).flatten();
+            let cluster_id = if wants_id && asked.is_ok() {
+                handles.topics().fetch_cluster_id(Duration::ZERO)
+            } else {
+                None
+            };
             (asked, cluster_id)
         });
         let (asked, cluster_id) =

@@ -70,10 +70,8 @@ pub fn consumer(
     client_id: &str,
     group: &str,
 ) -> ClientConfig {
-    let mut config = client(connection, credentials, client_id);
+    let mut config = group_admin(connection, credentials, client_id, group);
     config
-        .set("group.id", group)
-        .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         // A new group begins with the oldest message; the librdkafka default would skip all that is there.
         .set("auto.offset.reset", "earliest")
