@@ -68,6 +68,7 @@ pub use secret::{SecretKeyRef, SecretRef};
 pub use source::{RestSpec, SourceSpec};
 pub use status::{ConsumerStatus, EstimateStatus, PricePipelineStatus, ProducerStatus, TopicStatus};
 pub use symbol::SymbolSpec;
+pub use validate::check_endpoint;
 pub use yaml::LARGEST_BYTES;
 
 /// The API version of the resource.

@@ -41,7 +41,7 @@ impl Intake {
             Some(Err(TryRecvError::Empty)) => return,
             Some(Ok(Ok(described))) => {
                 self.topics.answer = None;
-                described.into_iter().for_each(|(topic, found)| {
+                described.topics.into_iter().for_each(|(topic, found)| {
                     self.learn_topic_id(client, &topic, found.ok().and_then(|found| found.id))
                 });
             }

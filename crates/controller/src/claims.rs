@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use pricepipe_api::{PricePipeline, validate};
+use pricepipe_api::PricePipeline;
 use pricepipe_core::Pipeline;
 
 use crate::{
     context::{Context, SpecClaim},
-    dereference,
     kafka::ownership::Claim,
 };
 
@@ -39,11 +38,11 @@ pub(crate) fn others(context: &Context, resource: &PricePipeline) -> Vec<Claim> 
 }
 
 fn spec_claim(context: &Context, resource: &PricePipeline, generation: i64) -> SpecClaim {
-    let Ok(pipeline) = validate(resource) else {
+    let Ok(pipeline) = context.settings.pipeline(resource) else {
         return SpecClaim { generation, connection: None, topics: Vec::new() };
     };
-    let connection = dereference::connection(&pipeline, &context.settings).cloned();
-    SpecClaim { generation, connection, topics: topics(&pipeline) }
+    let topics = topics(&pipeline);
+    SpecClaim { generation, connection: pipeline.kafka.map(|kafka| kafka.connection), topics }
 }
 
 /// The topics of a pipeline, the dead-letter topic too.

@@ -43,7 +43,7 @@ type Place = (String, String);
 /// What a pipeline refers to.
 pub(crate) struct Needs {
     pub(crate) connection: KafkaConnection,
-    pub(crate) kafka_secrets: Option<KafkaSecrets>,
+    pub(crate) kafka_secrets: KafkaSecrets,
     pub(crate) credentials: Option<KafkaCredentials>,
     pub(crate) ca_pem: Option<String>,
     pub(crate) mongodb: SecretKey,
@@ -51,19 +51,12 @@ pub(crate) struct Needs {
     pub(crate) secrets_hash: String,
 }
 
-/// The Kafka cluster of a pipeline, as far as the pipeline and the operator say.
-pub(crate) fn connection<'a>(pipeline: &'a Pipeline, settings: &'a Settings) -> Option<&'a KafkaConnection> {
-    pipeline.kafka.as_ref().map(|kafka| &kafka.connection).or(settings.kafka.as_ref())
-}
-
 /// What can be said without reading any Secret: enough for a pipeline of which nothing runs.
 pub(crate) fn without_secrets(pipeline: &Pipeline, settings: &Settings) -> Result<Needs, Error> {
-    let kafka = pipeline.kafka.as_ref();
-    let secrets =
-        kafka.map(|kafka| KafkaSecrets { ca: kafka.ca.clone(), credentials: kafka.credentials.clone() });
+    let kafka = pipeline.kafka.as_ref().ok_or(Error::NoKafkaCluster)?;
     Ok(Needs {
-        connection: connection(pipeline, settings).cloned().ok_or(Error::NoKafkaCluster)?,
-        kafka_secrets: secrets,
+        connection: kafka.connection.clone(),
+        kafka_secrets: KafkaSecrets { ca: kafka.ca.clone(), credentials: kafka.credentials.clone() },
         credentials: None,
         ca_pem: None,
         mongodb: pipeline.mongodb_uri.clone().unwrap_or_else(|| settings.mongodb.clone()),
@@ -103,20 +96,18 @@ async fn kafka(
 ) -> Result<(Needs, Sha256), Error> {
     let mut needs = without_secrets(pipeline, settings)?;
     let mut digest = Sha256::new();
-    if let Some(KafkaSecrets { ca, credentials }) = &needs.kafka_secrets {
-        if let Some(key) = ca {
-            let pem = reader.text(ConditionType::KafkaReachable, key).await?;
-            add(&mut digest, "ca", &pem);
-            needs.ca_pem = Some(pem);
-        }
-        if let Some(name) = credentials {
-            let key = |key: &str| SecretKey { name: name.clone(), key: key.to_owned() };
-            let username = reader.text(ConditionType::KafkaReachable, &key(USERNAME)).await?;
-            let password = reader.text(ConditionType::KafkaReachable, &key(PASSWORD)).await?;
-            add(&mut digest, USERNAME, &username);
-            add(&mut digest, PASSWORD, &password);
-            needs.credentials = Some(KafkaCredentials { username, password: Secret::new(password) });
-        }
+    if let Some(key) = &needs.kafka_secrets.ca {
+        let pem = reader.text(ConditionType::KafkaReachable, key).await?;
+        add(&mut digest, "ca", &pem);
+        needs.ca_pem = Some(pem);
+    }
+    if let Some(name) = &needs.kafka_secrets.credentials {
+        let key = |key: &str| SecretKey { name: name.clone(), key: key.to_owned() };
+        let username = reader.text(ConditionType::KafkaReachable, &key(USERNAME)).await?;
+        let password = reader.text(ConditionType::KafkaReachable, &key(PASSWORD)).await?;
+        add(&mut digest, USERNAME, &username);
+        add(&mut digest, PASSWORD, &password);
+        needs.credentials = Some(KafkaCredentials { username, password: Secret::new(password) });
     }
     Ok((needs, digest))
 }

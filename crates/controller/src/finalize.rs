@@ -19,8 +19,7 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::controller::Action,
 };
-use pricepipe_api::validate;
-use pricepipe_core::{Pipeline, pipeline::DeletionPolicy};
+use pricepipe_core::pipeline::DeletionPolicy;
 use serde_json::json;
 
 use crate::{
@@ -127,9 +126,9 @@ impl Visit<'_> {
     /// A client with the Secrets as they are, or, when these are gone already as in a namespace that is being deleted,
     /// the one that was used last.
     async fn admin_for_deletion(&mut self) -> Result<Arc<KafkaAdmin>, Error> {
-        let pipeline: Pipeline = validate(self.resource).map_err(Error::Invalid)?;
-        let secrets = &self.context.secrets;
-        let needs = dereference::for_kafka(&pipeline, &self.context.settings, secrets).await;
+        let settings = &self.context.settings;
+        let pipeline = settings.pipeline(self.resource).map_err(Error::Invalid)?;
+        let needs = dereference::for_kafka(&pipeline, settings, &self.context.secrets).await;
         match (needs, &self.memory.admin) {
             (Ok(needs), _) => Ok(self.context.kafka.admin(
                 &needs.connection,

@@ -1,10 +1,16 @@
 //! The controller's metrics.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pricepipe_service::metrics::{Metrics, Registry};
 use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+
+use crate::kafka::{Health, Partitions};
 
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
@@ -14,11 +20,24 @@ pub(crate) struct Observations {
     seconds: Histogram,
     conditions: IntGaugeVec,
     leader: IntGauge,
+    brokers: IntGaugeVec,
+    partitions: IntGaugeVec,
+    /// The topics that each pipeline has series of.
+    topics: Mutex<HashMap<(String, String), Vec<String>>>,
 }
+
+/// How a partition may be: the values of the label `state`.
+pub(crate) const PARTITION_STATES: [&str; 3] = ["in_sync", "under_replicated", "offline"];
 
 impl Observations {
     pub(crate) fn new(registry: &Registry) -> Self {
         let metrics = Metrics(registry);
+        let partitions = metrics.gauges(
+            "topic_partitions",
+            "Partitions of a pipeline's topics, by how they are; absent when unknown",
+            &["namespace", "name", "topic", "state"],
+        );
+        metrics.values("topic_partitions", "state", PARTITION_STATES);
         Observations {
             reconciliations: metrics.counters(
                 "controller_reconciliations_total",
@@ -36,6 +55,13 @@ impl Observations {
                 &["namespace", "name", "type"],
             ),
             leader: metrics.gauge("controller_leader", "1 while this controller leads"),
+            brokers: metrics.gauges(
+                "kafka_brokers",
+                "Brokers of the Kafka cluster that a pipeline uses; absent when unknown",
+                &["namespace", "name"],
+            ),
+            partitions,
+            topics: Mutex::default(),
         }
     }
 
@@ -62,8 +88,30 @@ impl Observations {
         }
     }
 
+    /// How the topics of a pipeline are in Kafka. `None`: Kafka does not tell, and what it told before is of no use.
+    pub(crate) fn topics(&self, namespace: &str, name: &str, health: Option<&Health>) {
+        let mut known = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        for topic in known.remove(&(namespace.to_owned(), name.to_owned())).unwrap_or_default() {
+            for state in PARTITION_STATES {
+                let _ = self.partitions.remove_label_values(&[namespace, name, &topic, state]);
+            }
+        }
+        let _ = self.brokers.remove_label_values(&[namespace, name]);
+        let Some(health) = health else { return };
+        self.brokers
+            .with_label_values(&[namespace, name])
+            .set(i64::try_from(health.brokers).unwrap_or(i64::MAX));
+        for (topic, Partitions { in_sync, under_replicated, offline }) in &health.topics {
+            for (state, count) in PARTITION_STATES.into_iter().zip([in_sync, under_replicated, offline]) {
+                self.partitions.with_label_values(&[namespace, name, topic, state]).set(i64::from(*count));
+            }
+        }
+        known.insert((namespace.to_owned(), name.to_owned()), health.topics.keys().cloned().collect());
+    }
+
     /// A pipeline is gone, and so are its series.
     pub(crate) fn forget(&self, namespace: &str, name: &str, types: &[&str]) {
+        self.topics(namespace, name, None);
         for kind in types {
             // One that was never set is not there to be removed.
             let _ = self.conditions.remove_label_values(&[namespace, name, kind]);
@@ -105,6 +153,15 @@ mod tests {
                 .contains(r#"pricepipe_pipeline_condition{name="majors",namespace="prices",type="Ready"} 1"#)
         );
         assert!(before.contains(r#"type="SpecValid"} -1"#), "{before}");
+        let partitions = Partitions { in_sync: 2, under_replicated: 1, offline: 0 };
+        let health = Health { brokers: 3, topics: [("btc".to_owned(), partitions)].into() };
+        observations.topics("prices", "majors", Some(&health));
+        let series = r#"pricepipe_topic_partitions{name="majors",namespace="prices",state="under_replicated",topic="btc"} 1"#;
+        assert!(text().contains(series), "{}", text());
+        assert!(text().contains(r#"pricepipe_kafka_brokers{name="majors",namespace="prices"} 3"#));
+        observations.topics("prices", "majors", None);
+        assert!(!text().contains("btc") && !text().contains("brokers"), "unknown: {}", text());
+        observations.topics("prices", "majors", Some(&health));
         observations.forget("prices", "majors", &["Ready", "SpecValid", "TopicsReady"]);
         assert!(!text().contains("majors"), "{}", text());
     }

@@ -19,7 +19,7 @@ use std::{
 };
 
 use kube::{Resource, runtime::controller::Action};
-use pricepipe_api::{PricePipeline, TopicStatus, validate};
+use pricepipe_api::{PricePipeline, TopicStatus};
 use pricepipe_core::Pipeline;
 
 use crate::{
@@ -88,14 +88,14 @@ impl Visit<'_> {
     /// The steps, in their order.
     async fn work(&mut self) -> Result<(), Error> {
         self.hold().await?;
-        let pipeline = Arc::new(validate(self.resource).map_err(Error::Invalid)?);
+        let settings = &self.context.settings;
+        let pipeline = Arc::new(settings.pipeline(self.resource).map_err(Error::Invalid)?);
         self.findings.push(Finding::good(
             ConditionType::SpecValid,
             Reason::Valid,
             "the spec can be followed",
         ));
         self.pipeline = Some(pipeline.clone());
-        let settings = &self.context.settings;
         if pipeline.suspend {
             let needs = dereference::without_secrets(&pipeline, settings)?;
             return self.apply(&pipeline, &needs).await;
@@ -126,7 +126,7 @@ impl Visit<'_> {
         let surroundings = Surroundings {
             images: &context.images,
             kafka: &needs.connection,
-            kafka_secrets: needs.kafka_secrets.as_ref(),
+            kafka_secrets: &needs.kafka_secrets,
             mongodb: &needs.mongodb,
             secrets_hash: &needs.secrets_hash,
         };

@@ -1,6 +1,12 @@
 //! What the operator chooses for all pipelines, read from the environment once. Pure but for the lookup.
 
-use pricepipe_core::{config::KafkaConnection, environment::is_host_and_port, pipeline::SecretKey};
+mod kafka;
+
+use pricepipe_api::{Fault, PricePipeline, check_endpoint, validate};
+use pricepipe_core::{
+    Exchange, Pipeline,
+    pipeline::{KafkaCluster, SecretKey},
+};
 
 /// The image of producers.
 pub const PRODUCER_IMAGE: &str = "PRICEPIPE_PRODUCER_IMAGE";
@@ -14,6 +20,16 @@ pub const IMAGE_PULL_SECRETS: &str = "PRICEPIPE_IMAGE_PULL_SECRETS";
 pub const WATCH_NAMESPACES: &str = "PRICEPIPE_WATCH_NAMESPACES";
 /// The brokers of pipelines that name none.
 pub const KAFKA_BOOTSTRAP_SERVERS: &str = "PRICEPIPE_KAFKA_BOOTSTRAP_SERVERS";
+/// How to speak to them.
+pub const KAFKA_SECURITY_PROTOCOL: &str = "PRICEPIPE_KAFKA_SECURITY_PROTOCOL";
+/// How to prove the password.
+pub const KAFKA_SASL_MECHANISM: &str = "PRICEPIPE_KAFKA_SASL_MECHANISM";
+/// The Secret with the user and the password.
+pub const KAFKA_CREDENTIALS_SECRET: &str = "PRICEPIPE_KAFKA_CREDENTIALS_SECRET";
+/// The Secret with the authorities to trust.
+pub const KAFKA_CA_SECRET: &str = "PRICEPIPE_KAFKA_CA_SECRET";
+/// The endpoints of Binance for pipelines that name none.
+pub const BINANCE_ENDPOINTS: &str = "PRICEPIPE_BINANCE_ENDPOINTS";
 /// The Secret with the connection string of pipelines that name none.
 pub const MONGODB_SECRET: &str = "PRICEPIPE_MONGODB_SECRET";
 /// Who holds the lease.
@@ -31,6 +47,24 @@ pub const VARIABLES: &[(&str, &str)] = &[
     (
         KAFKA_BOOTSTRAP_SERVERS,
         "`host:port` of some brokers, separated by commas, for pipelines that name none",
+    ),
+    (
+        KAFKA_SECURITY_PROTOCOL,
+        "how to speak to them: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`; `PLAINTEXT` when absent",
+    ),
+    (KAFKA_SASL_MECHANISM, "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`; `PLAIN` when the protocol has SASL"),
+    (
+        KAFKA_CREDENTIALS_SECRET,
+        "name of the Secret with `username` and `password` for them, in the namespace of a pipeline",
+    ),
+    (
+        KAFKA_CA_SECRET,
+        "`name/key` of the Secret with the authorities to trust, in the namespace of a pipeline; the public ones \
+         when absent",
+    ),
+    (
+        BINANCE_ENDPOINTS,
+        "base URLs of Binance, separated by commas, for pipelines that name none; the public ones when absent",
     ),
     (
         MONGODB_SECRET,
@@ -56,8 +90,10 @@ pub struct Settings {
     pub image_pull_secrets: Vec<String>,
     /// The namespaces that are watched; all when empty.
     pub namespaces: Vec<String>,
-    /// The Kafka cluster of pipelines that name none.
-    pub kafka: Option<KafkaConnection>,
+    /// The Kafka cluster of pipelines that name none, with Secrets in their own namespaces.
+    pub kafka: Option<KafkaCluster>,
+    /// The endpoints of Binance for pipelines that name none; the public ones when empty.
+    pub binance_endpoints: Vec<String>,
     /// The Secret with the connection string of pipelines that name none, in their own namespaces.
     pub mongodb: SecretKey,
     /// The name under which the lease is held.
@@ -98,11 +134,38 @@ impl Settings {
                 is_secret_name,
             )?,
             namespaces: names(WATCH_NAMESPACES, get(WATCH_NAMESPACES), "a namespace", is_namespace)?,
-            kafka: get(KAFKA_BOOTSTRAP_SERVERS).map(|text| kafka(&text)).transpose()?,
-            mongodb: mongodb(get(MONGODB_SECRET).as_deref().unwrap_or("pricepipe-mongodb/uri"))?,
+            kafka: kafka::cluster(get)?,
+            binance_endpoints: endpoints(get(BINANCE_ENDPOINTS))?,
+            mongodb: secret_key(
+                MONGODB_SECRET,
+                get(MONGODB_SECRET).as_deref().unwrap_or("pricepipe-mongodb/uri"),
+            )?,
             identity: get(POD_NAME).or_else(|| get("HOSTNAME")).unwrap_or_else(own_name),
             lease_namespace: get(POD_NAMESPACE),
         })
+    }
+
+    /// The pipeline that a resource describes, with the operator's Kafka and endpoints where it names none.
+    ///
+    /// # Errors
+    /// Every fault of the resource.
+    pub(crate) fn pipeline(&self, resource: &PricePipeline) -> Result<Pipeline, Vec<Fault>> {
+        let mut pipeline = validate(resource)?;
+        pipeline.kafka = pipeline.kafka.or_else(|| self.kafka.clone());
+        // Every source of a valid resource has become one of the pipeline.
+        for (source, spec) in pipeline.sources.iter_mut().zip(&resource.spec.sources) {
+            let names_none = spec.rest.as_ref().is_some_and(|rest| rest.endpoints.is_empty());
+            if names_none && !self.endpoints(source.exchange).is_empty() {
+                source.rest.endpoints = self.endpoints(source.exchange).to_vec();
+            }
+        }
+        Ok(pipeline)
+    }
+
+    fn endpoints(&self, exchange: Exchange) -> &[String] {
+        match exchange {
+            Exchange::Binance => &self.binance_endpoints,
+        }
     }
 }
 
@@ -138,24 +201,24 @@ fn names(
     Ok(names)
 }
 
-fn kafka(text: &str) -> Result<KafkaConnection, SettingsError> {
-    let servers: Vec<String> = list(text).map(str::to_owned).collect();
-    match servers.iter().find(|server| !is_host_and_port(server)) {
-        None => Ok(KafkaConnection { bootstrap_servers: servers, ..KafkaConnection::default() }),
-        Some(server) => Err(SettingsError {
-            variable: KAFKA_BOOTSTRAP_SERVERS,
-            problem: format!("{server:?} is not host:port, as in kafka.kafka:9092"),
-        }),
+fn endpoints(text: Option<String>) -> Result<Vec<String>, SettingsError> {
+    let endpoints: Vec<String> = list(text.as_deref().unwrap_or_default()).map(str::to_owned).collect();
+    for endpoint in &endpoints {
+        check_endpoint(endpoint).map_err(|problem| SettingsError {
+            variable: BINANCE_ENDPOINTS,
+            problem: format!("{endpoint:?}: {problem}"),
+        })?;
     }
+    Ok(endpoints)
 }
 
-fn mongodb(text: &str) -> Result<SecretKey, SettingsError> {
+fn secret_key(variable: &'static str, text: &str) -> Result<SecretKey, SettingsError> {
     match text.split_once('/') {
         Some((name, key)) if is_secret_name(name) && is_secret_key(key) => {
             Ok(SecretKey { name: name.to_owned(), key: key.to_owned() })
         }
         _ => Err(SettingsError {
-            variable: MONGODB_SECRET,
+            variable,
             problem: format!("{text:?} is not the name/key of a Secret, as in pricepipe-mongodb/uri"),
         }),
     }
@@ -213,7 +276,7 @@ mod tests {
             (IMAGE_PULL_POLICY, "Never"),
             (IMAGE_PULL_SECRETS, "one, two"),
             (WATCH_NAMESPACES, "prices,prices, more"),
-            (KAFKA_BOOTSTRAP_SERVERS, "a:1, [::1]:2"),
+            (BINANCE_ENDPOINTS, "http://exchange.demo.svc:8990, https://mirror.example"),
             (MONGODB_SECRET, "store/connection.string"),
             (POD_NAME, "me"),
             (POD_NAMESPACE, "here"),
@@ -226,7 +289,7 @@ mod tests {
         assert_eq!(settings.image_pull_policy, "Never");
         assert_eq!(settings.image_pull_secrets, ["one", "two"]);
         assert_eq!(settings.namespaces, ["prices", "more"]);
-        assert_eq!(settings.kafka.unwrap().bootstrap_servers, ["a:1", "[::1]:2"]);
+        assert_eq!(settings.binance_endpoints, ["http://exchange.demo.svc:8990", "https://mirror.example"]);
         assert_eq!(settings.mongodb.key, "connection.string");
         assert_eq!((settings.identity.as_str(), settings.lease_namespace.as_deref()), ("me", Some("here")));
     }
@@ -245,10 +308,44 @@ mod tests {
                 "a.b",
                 r#""a.b" is not the name of a namespace; write names separated by commas"#,
             ),
-            (KAFKA_BOOTSTRAP_SERVERS, "kafka", r#""kafka" is not host:port, as in kafka.kafka:9092"#),
+            (
+                BINANCE_ENDPOINTS,
+                "https://169.254.169.254",
+                r#""https://169.254.169.254": 169.254.169.254 is a link-local, multicast or unspecified address; name the exchange's host"#,
+            ),
             (MONGODB_SECRET, "uri", r#""uri" is not the name/key of a Secret, as in pricepipe-mongodb/uri"#),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err().to_string(), format!("{variable}: {says}"));
         }
+    }
+
+    fn resource(spec: &str) -> PricePipeline {
+        let text = format!(
+            "{{apiVersion: pricepipe.dev/v1alpha1, kind: PricePipeline, metadata: {{name: majors}}, spec: {{symbols: \
+             [{{symbol: BTCUSDT}}]{spec}}}}}"
+        );
+        serde_saphyr::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_operators_choice_is_taken_where_a_pipeline_makes_none_and_nowhere_else() {
+        let settings = read(&[
+            (KAFKA_BOOTSTRAP_SERVERS, "default:9092"),
+            (BINANCE_ENDPOINTS, "http://exchange.demo.svc:8990"),
+        ]);
+        let settings = settings.unwrap();
+        let chosen = |spec| {
+            let pipeline = settings.pipeline(&resource(spec)).unwrap();
+            let servers = pipeline.kafka.unwrap().connection.bootstrap_servers;
+            [servers[0].clone(), pipeline.sources[0].rest.endpoints[0].clone()]
+        };
+        assert_eq!(chosen(""), ["default:9092", "http://exchange.demo.svc:8990"]);
+        let own = ", kafka: {bootstrapServers: ['own:9092']}, \
+                   sources: [{exchange: binance, rest: {endpoints: ['https://api.binance.com']}}]";
+        assert_eq!(chosen(own), ["own:9092", "https://api.binance.com"]);
+
+        let nothing = read(&[]).unwrap().pipeline(&resource("")).unwrap();
+        assert_eq!(nothing.kafka, None);
+        assert_eq!(nothing.sources[0].rest.endpoints, Exchange::Binance.default_endpoints());
     }
 }

@@ -52,8 +52,9 @@ impl Visit<'_> {
         let visit: &Visit<'_> = self;
         let intend =
             async |topics| visit.write(&PricePipelineStatus { topics, ..visit.previous.clone() }).await;
-        let Ensured { topics, problems } =
+        let Ensured { health, topics, problems } =
             kafka::ensure(admin, &wanted, &pipeline.topic_settings, &self.previous.topics, intend).await?;
+        self.context.observations.topics(&self.key.namespace, &self.key.name, health.as_ref());
         let complete =
             wanted.iter().all(|wanted| topics.iter().any(|topic| topic.name == wanted.name.as_str()));
         let outcome = self.judge(problems, complete);

@@ -61,8 +61,12 @@ fn service_account() -> String {
     format!("apiVersion: v1\nkind: ServiceAccount\n{}", metadata(NAMESPACE))
 }
 
+fn rules(table: &[Rule]) -> String {
+    table.iter().map(rule).collect()
+}
+
 fn rights(kind: &str, namespace: &str, table: &[Rule]) -> String {
-    let (rules, metadata): (String, _) = (table.iter().map(rule).collect(), metadata(namespace));
+    let (rules, metadata) = (rules(table), metadata(namespace));
     format!(
         "apiVersion: {RBAC}/v1
 kind: {kind}
@@ -108,7 +112,8 @@ fn wrapped(text: &str) -> Vec<String> {
 }
 
 fn people() -> String {
-    let role = |(name, resources, verbs): &(&str, &str, &str)| {
+    let role = |person: &(&str, &str, &str)| {
+        let (name, rule) = (person.0, personal_rule(person));
         format!(
             "# People with the cluster's role {name} may do this too.
 apiVersion: {RBAC}/v1
@@ -119,13 +124,25 @@ metadata:
     app.kubernetes.io/part-of: pricepipe
     {RBAC}/aggregate-to-{name}: \"true\"
 rules:
-- apiGroups: [pricepipe.dev]
-  resources: [{resources}]
-  verbs: [{verbs}]
-"
+{rule}"
         )
     };
     PEOPLE.iter().map(role).collect::<Vec<_>>().join("---\n")
+}
+
+fn personal_rule((_, resources, verbs): &(&str, &str, &str)) -> String {
+    format!("- apiGroups: [pricepipe.dev]\n  resources: [{resources}]\n  verbs: [{verbs}]\n")
+}
+
+/// The same rules for the chart, which has roles of its own: the file of each list.
+fn rules_of_the_chart() -> Vec<(String, String)> {
+    let file = |name: &str| format!("charts/pricepipe/files/rules/{name}.yaml");
+    let people = PEOPLE.iter().map(|person| (file(person.0), personal_rule(person)));
+    [("pipelines", rbac::PIPELINES), ("own-namespace", rbac::OWN_NAMESPACE)]
+        .map(|(name, table)| (file(name), rules(table)))
+        .into_iter()
+        .chain(people)
+        .collect()
 }
 
 fn deployment() -> String {
@@ -211,14 +228,17 @@ fn object(kind: &str, name: &str) -> Value {
 }
 
 #[test]
-fn the_manifest_that_installs_everything_is_up_to_date() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../manifests/install.yaml");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, install()).unwrap();
+fn the_manifest_and_the_rules_of_the_chart_are_up_to_date() {
+    let manifest = ("manifests/install.yaml".to_owned(), install());
+    for (file, text) in rules_of_the_chart().into_iter().chain([manifest]) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+        if std::env::var_os("UPDATE").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{} is out of date: run this test with UPDATE=1", path.display());
     }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == install(), "{} is out of date: run this test with UPDATE=1", path.display());
 }
 
 #[test]

@@ -7,8 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::patterns::ENDPOINT_WORDS;
 
-/// Refuses an endpoint without a usable host and port.
-pub(super) fn check(endpoint: &str) -> Result<(), String> {
+/// Whether an exchange may be asked at this base URL.
+///
+/// # Errors
+/// It has no usable host and port, or an address that answers with a machine's own credentials.
+pub fn check(endpoint: &str) -> Result<(), String> {
     let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
     let authority = rest.ok_or(ENDPOINT_WORDS)?;
     let (host, port) = match authority.rsplit_once(':') {

@@ -16,6 +16,8 @@ use pricepipe_core::{
     pipeline::SecretKey,
 };
 
+pub use endpoint::check as check_endpoint;
+
 use crate::{Fault, PricePipeline, SecretKeyRef, fault::Faults};
 
 /// The pipeline that a resource describes, or `None` and the faults that are the reason.

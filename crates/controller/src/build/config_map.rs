@@ -24,7 +24,7 @@ pub(super) struct Config {
 impl Config {
     pub(super) fn of(plan: &Plan<'_>) -> Self {
         let mut kafka = plan.surroundings.kafka.clone();
-        if plan.surroundings.kafka_secrets.is_some_and(|secrets| secrets.ca.is_some()) {
+        if plan.surroundings.kafka_secrets.ca.is_some() {
             kafka.ca_file = Some(Path::new(CA_FOLDER).join(CA_FILE));
         }
         let store = plan.pipeline.mongodb_store();

@@ -179,7 +179,7 @@ fn variables(plan: &Plan<'_>, component: Component) -> Vec<EnvVar> {
     let file = format!("{CONFIG_FOLDER}/{}", Config::file(component));
     let mut variables =
         vec![EnvVar { name: "PRICEPIPE_CONFIG".to_owned(), value: Some(file), ..EnvVar::default() }];
-    if let Some(name) = plan.surroundings.kafka_secrets.and_then(|secrets| secrets.credentials.as_ref()) {
+    if let Some(name) = plan.surroundings.kafka_secrets.credentials.as_ref() {
         variables.push(secret_variable(environment::KAFKA_USERNAME, name, "username"));
         variables.push(secret_variable(environment::KAFKA_PASSWORD, name, "password"));
     }
@@ -243,7 +243,7 @@ fn volumes(plan: &Plan<'_>, component: Component) -> Vec<Volume> {
         }),
         ..Volume::default()
     }];
-    if let Some(ca) = plan.surroundings.kafka_secrets.and_then(|secrets| secrets.ca.as_ref()) {
+    if let Some(ca) = plan.surroundings.kafka_secrets.ca.as_ref() {
         volumes.push(Volume {
             name: CA_VOLUME.to_owned(),
             secret: Some(SecretVolumeSource {
@@ -264,7 +264,7 @@ fn mounts(plan: &Plan<'_>) -> Vec<VolumeMount> {
         read_only: Some(true),
         ..VolumeMount::default()
     };
-    let ca = plan.surroundings.kafka_secrets.and_then(|secrets| secrets.ca.as_ref());
+    let ca = plan.surroundings.kafka_secrets.ca.as_ref();
     let config = [mount(CONFIG_VOLUME, CONFIG_FOLDER)];
     config.into_iter().chain(ca.map(|_| mount(CA_VOLUME, CA_FOLDER))).collect()
 }

@@ -36,7 +36,7 @@ pub struct Surroundings<'a> {
     /// The Kafka cluster in effect: the pipeline's own, or the operator's default.
     pub kafka: &'a KafkaConnection,
     /// The Secrets of that connection.
-    pub kafka_secrets: Option<&'a KafkaSecrets>,
+    pub kafka_secrets: &'a KafkaSecrets,
     /// Where the MongoDB connection string is.
     pub mongodb: &'a SecretKey,
     /// Changes whenever the content of a Secret does, so that pods are replaced.

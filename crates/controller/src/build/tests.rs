@@ -49,15 +49,15 @@ fn built_with(pipeline: &Pipeline, secrets_hash: &str) -> Children {
         bootstrap_servers: vec!["kafka.default-cluster:9092".to_owned()],
         ..KafkaConnection::default()
     };
-    let secrets = pipeline
-        .kafka
-        .as_ref()
-        .map(|kafka| KafkaSecrets { ca: kafka.ca.clone(), credentials: kafka.credentials.clone() });
+    let secrets = pipeline.kafka.as_ref().map_or_else(KafkaSecrets::default, |kafka| KafkaSecrets {
+        ca: kafka.ca.clone(),
+        credentials: kafka.credentials.clone(),
+    });
     let mongodb = SecretKey { name: "pricepipe-mongodb".to_owned(), key: "uri".to_owned() };
     let surroundings = Surroundings {
         images: &images(),
         kafka: pipeline.kafka.as_ref().map_or(&default, |kafka| &kafka.connection),
-        kafka_secrets: secrets.as_ref(),
+        kafka_secrets: &secrets,
         mongodb: pipeline.mongodb_uri.as_ref().unwrap_or(&mongodb),
         secrets_hash,
     };

@@ -20,6 +20,9 @@ use rdkafka::{
 
 use super::{KafkaError, clients::addresses, handles::Handles};
 
+/// Topics by their names; a code for one that Kafka does not describe.
+pub(super) type Topics = BTreeMap<String, Result<DescribedTopic, RDKafkaErrorCode>>;
+
 /// How long the brokers have to answer one question.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -71,16 +74,19 @@ impl KafkaAdmin {
     }
 
     /// Those of these topics that exist, and a code for those that Kafka does not describe.
-    pub(super) async fn describe(
-        &self,
-        topics: Vec<String>,
-    ) -> Result<BTreeMap<String, Result<DescribedTopic, RDKafkaErrorCode>>, KafkaError> {
+    pub(super) async fn describe(&self, topics: Vec<String>) -> Result<Topics, KafkaError> {
+        Ok(self.describe_cluster(topics).await?.1)
+    }
+
+    /// The same, and how many brokers there are.
+    pub(super) async fn describe_cluster(&self, topics: Vec<String>) -> Result<(usize, Topics), KafkaError> {
         let described = self.ask(move |handles| native::describe_topics(handles.topics(), &topics, PATIENCE));
         let missing = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
         let exists = |(_, found): &(_, Result<_, RDKafkaErrorCode>)| {
             found.as_ref().map_or_else(|code| !missing.contains(code), |_| true)
         };
-        Ok(described.await?.into_iter().filter(exists).collect())
+        let described = described.await?;
+        Ok((described.brokers, described.topics.into_iter().filter(exists).collect()))
     }
 
     /// Asks from a thread that may wait.

@@ -31,4 +31,4 @@ pub(crate) use clients::Clients;
 pub(crate) use delete::{Deleted, delete};
 pub(crate) use error::KafkaError;
 pub(crate) use lag::lag;
-pub(crate) use topics::{Ensured, ensure};
+pub(crate) use topics::{Ensured, Health, Partitions, ensure};

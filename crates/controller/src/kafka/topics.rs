@@ -26,9 +26,28 @@ const AT_ONCE: usize = 100;
 /// The most topics of `status.topics`.
 const MOST: usize = 1_001;
 
+/// How the topics are in Kafka, before anything is done to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Health {
+    /// How many brokers the cluster has now.
+    pub(crate) brokers: usize,
+    /// Partitions of each topic, by how they are.
+    pub(crate) topics: BTreeMap<String, Partitions>,
+}
+
+/// How many partitions of a topic are as they should be, have too few copies, or none that can be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Partitions {
+    pub(crate) in_sync: u32,
+    pub(crate) under_replicated: u32,
+    pub(crate) offline: u32,
+}
+
 /// What became of the topics.
 #[derive(Debug, Default)]
 pub(crate) struct Ensured {
+    /// `None` when Kafka could not be asked.
+    pub(crate) health: Option<Health>,
     /// For `status.topics`: the wanted topics that exist, and those that the pipeline created and no longer wants.
     pub(crate) topics: Vec<TopicStatus>,
     /// What is not as wanted. Workers may run nevertheless as soon as every wanted topic is in `topics`.
@@ -49,9 +68,9 @@ pub(crate) async fn ensure<E>(
 ) -> Result<Ensured, E> {
     let names = wanted.iter().map(|topic| topic.name.to_string());
     let names: BTreeSet<String> = names.chain(known.iter().map(|known| known.name.clone())).collect();
-    let (observed, mut problems) = match observe(admin, names).await {
-        Ok(observed) => observed,
-        Err(error) => return Ok(Ensured { topics: known.to_vec(), problems: vec![error] }),
+    let Observation { observed, health, mut problems } = match observe(admin, names).await {
+        Ok(observation) => observation,
+        Err(error) => return Ok(Ensured { health: None, topics: known.to_vec(), problems: vec![error] }),
     };
     let mut plan = plan(wanted, settings, &observed, known);
     problems.append(&mut plan.refused);
@@ -66,7 +85,7 @@ pub(crate) async fn ensure<E>(
     problems.extend(grow(admin, &plan, &mut topics).await);
     problems.extend(set(admin, plan.set).await);
     topics.truncate(MOST);
-    Ok(Ensured { topics, problems })
+    Ok(Ensured { health: Some(health), topics, problems })
 }
 
 /// What is written down of a topic that is about to be created.
@@ -77,13 +96,17 @@ fn intention(topic: &Topic) -> TopicStatus {
 
 type Problems = Vec<KafkaError>;
 
-/// Those of these topics that exist, and what keeps others from being seen.
-async fn observe(
-    admin: &KafkaAdmin,
-    names: BTreeSet<String>,
-) -> Result<(BTreeMap<String, Observed>, Problems), KafkaError> {
+/// Those topics that exist, how they are, and what keeps others from being seen.
+struct Observation {
+    observed: BTreeMap<String, Observed>,
+    health: Health,
+    problems: Problems,
+}
+
+async fn observe(admin: &KafkaAdmin, names: BTreeSet<String>) -> Result<Observation, KafkaError> {
     let (mut found, mut problems) = (BTreeMap::new(), Problems::new());
-    for (name, described) in admin.describe(names.into_iter().collect()).await? {
+    let (brokers, described) = admin.describe_cluster(names.into_iter().collect()).await?;
+    for (name, described) in described {
         match described {
             Ok(topic) => {
                 found.insert(name, topic);
@@ -92,17 +115,26 @@ async fn observe(
         }
     }
     let mut configs = configs(admin, found.keys()).await?;
+    let health = Health {
+        brokers,
+        topics: found.iter().map(|(name, topic)| (name.clone(), partitions(topic))).collect(),
+    };
     let observed = found.into_iter().map(|(name, topic)| {
         let config = configs.remove(&name).filter(|config| !config.is_empty());
         if config.is_none() {
             let code = RDKafkaErrorCode::TopicAuthorizationFailed;
             problems.push(refusal(admin, &name, "does not show its configuration", code));
         }
-        let DescribedTopic { id, partitions, replicas } = topic;
+        let DescribedTopic { id, partitions, replicas, .. } = topic;
         (name, Observed { id: id.map(|id| id.to_string()), partitions, replicas, config })
     });
     let observed = observed.collect();
-    Ok((observed, problems))
+    Ok(Observation { observed, health, problems })
+}
+
+fn partitions(topic: &DescribedTopic) -> Partitions {
+    let DescribedTopic { partitions, under_replicated, offline, .. } = *topic;
+    Partitions { in_sync: partitions - under_replicated - offline, under_replicated, offline }
 }
 
 async fn configs(

@@ -11,7 +11,7 @@ use kube::{
     api::{ApiResource, DynamicObject},
     runtime::{controller::Action, reflector::store::Writer, watcher::Event},
 };
-use pricepipe_api::{PricePipeline, PricePipelineStatus, validate};
+use pricepipe_api::{PricePipeline, PricePipelineStatus};
 use pricepipe_service::metrics::Registry;
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ impl World {
     pub(super) async fn kafka_was_fine(&self, name: &str) {
         let object = self.server.object("pricepipelines", name).expect("a pipeline");
         let resource: PricePipeline = serde_json::from_value(object).expect("a pipeline");
-        let pipeline = validate(&resource).expect("a valid one");
+        let pipeline = self.context.settings.pipeline(&resource).expect("a valid one");
         let secrets = Secrets::new(self.server.client());
         let needs = dereference(&pipeline, &self.context.settings, &secrets).await.expect("its Secrets");
         self.server.calls();

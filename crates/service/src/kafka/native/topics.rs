@@ -30,10 +30,20 @@ pub struct DescribedTopic {
     pub partitions: u32,
     /// How many copies there are of the partition that has the fewest.
     pub replicas: u32,
+    /// How many partitions have a leader and fewer copies in sync than there should be.
+    pub under_replicated: u32,
+    /// How many partitions have no leader, so that nobody can write to them or read them.
+    pub offline: u32,
 }
 
-/// Each topic as the brokers know it, or why they do not describe it.
-pub type Described = Vec<(String, Result<DescribedTopic, RDKafkaErrorCode>)>;
+/// What the brokers say of topics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// How many brokers the cluster has now.
+    pub brokers: usize,
+    /// Each topic as they know it, or why they do not describe it.
+    pub topics: Vec<(String, Result<DescribedTopic, RDKafkaErrorCode>)>,
+}
 
 /// Asks the brokers for the UUID of a topic, with a client that lives for this one question.
 pub fn topic_id(
@@ -43,7 +53,7 @@ pub fn topic_id(
 ) -> Result<Option<Arc<str>>, AskError> {
     let client: AdminClient<DefaultClientContext> = config.create().map_err(AskError::Client)?;
     let described = describe_topics(client.inner(), &[topic.to_owned()], patience)?;
-    match described.into_iter().next() {
+    match described.topics.into_iter().next() {
         Some((_, Ok(topic))) => Ok(topic.id),
         Some((_, Err(code))) => {
             Err(AskError::Failed { code, text: "the brokers do not describe it".to_owned() })
@@ -58,7 +68,7 @@ pub fn describe_topics<C: ClientContext>(
     topics: &[String],
     patience: Duration,
 ) -> Result<Described, AskError> {
-    let Some(first) = topics.first() else { return Ok(Vec::new()) };
+    let Some(first) = topics.first() else { return Ok(Described::default()) };
     let deadline = Instant::now() + patience;
     // Any broker can answer, so the one that is known to is asked rather than the controller, the default.
     let metadata = client.fetch_metadata(Some(first), patience).map_err(|error| AskError::Failed {
@@ -78,7 +88,7 @@ pub fn describe_topics<C: ClientContext>(
             rd_kafka_DescribeTopics(client, names.0, options, queue);
         }
     })?;
-    Ok(described(&answer))
+    Ok(Described { brokers: metadata.brokers().len(), topics: described(&answer) })
 }
 
 /// A list of topic names, freed in the end.
@@ -105,7 +115,7 @@ impl Drop for Names {
     }
 }
 
-fn described(answer: &Answer) -> Described {
+fn described(answer: &Answer) -> Vec<(String, Result<DescribedTopic, RDKafkaErrorCode>)> {
     // SAFETY: the two belong together.
     let topics =
         unsafe { answer.items(rd_kafka_event_DescribeTopics_result, rd_kafka_DescribeTopics_result_topics) };
@@ -135,14 +145,41 @@ unsafe fn describe(topic: *const rd_kafka_TopicDescription_t) -> Result<Describe
         let id = rd_kafka_TopicDescription_topic_id(topic);
         let id = if id.is_null() { None } else { text(rd_kafka_Uuid_base64str(id)) };
         let partitions = array(|count| rd_kafka_TopicDescription_partitions(topic, count));
-        let replicas = partitions
-            .iter()
-            .map(|partition| array(|count| rd_kafka_TopicPartitionInfo_replicas(*partition, count)).len());
+        let copies: Vec<Copies> = partitions.iter().map(|partition| copies(*partition)).collect();
+        let count = |wanted: fn(&&Copies) -> bool| number(copies.iter().filter(wanted).count());
         Ok(DescribedTopic {
             id: id.filter(|id| id != NO_ID).map(Arc::from),
-            replicas: replicas.min().and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
-            partitions: u32::try_from(partitions.len()).unwrap_or(u32::MAX),
+            replicas: number(copies.iter().map(|copies| copies.all).min().unwrap_or(0)),
+            partitions: number(copies.len()),
+            under_replicated: count(|copies| copies.led && copies.in_sync < copies.all),
+            offline: count(|copies| !copies.led),
         })
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The copies of a partition.
+struct Copies {
+    all: usize,
+    in_sync: usize,
+    led: bool,
+}
+
+/// # Safety
+///
+/// `partition` must be a partition of a live answer.
+unsafe fn copies(partition: *const rd_kafka_TopicPartitionInfo_t) -> Copies {
+    // SAFETY: by the contract. A leader that is not there is null, or a node with a negative id.
+    unsafe {
+        let leader = rd_kafka_TopicPartitionInfo_leader(partition);
+        Copies {
+            all: array(|count| rd_kafka_TopicPartitionInfo_replicas(partition, count)).len(),
+            in_sync: array(|count| rd_kafka_TopicPartitionInfo_isr(partition, count)).len(),
+            led: !leader.is_null() && rd_kafka_Node_id(leader) >= 0,
+        }
     }
 }
 
@@ -178,10 +215,24 @@ mod tests {
             config(&cluster.bootstrap_servers()).set("allow.auto.create.topics", "false").create().unwrap();
         let names = ["one".to_owned(), "absent".to_owned()];
         let described = describe_topics(client.inner(), &names, PATIENCE).unwrap();
-        let one = described.iter().find(|(name, _)| name == "one").unwrap().1.as_ref().unwrap();
+        assert_eq!(described.brokers, 3);
+        let one = described.topics.iter().find(|(name, _)| name == "one").unwrap().1.as_ref().unwrap();
         assert_eq!((one.partitions, one.replicas), (4, 3));
-        let absent = described.iter().find(|(name, _)| name == "absent").unwrap();
+        assert_eq!((one.under_replicated, one.offline), (0, 0));
+        let absent = described.topics.iter().find(|(name, _)| name == "absent").unwrap();
         assert_eq!(absent.1, Err(RDKafkaErrorCode::UnknownTopicOrPartition));
+    }
+
+    #[test]
+    fn partitions_without_a_leader_are_counted() {
+        let cluster = MockCluster::new(3).unwrap();
+        cluster.create_topic("one", 4, 3).unwrap();
+        cluster.partition_leader("one", 2, None).unwrap();
+        let client: AdminClient<DefaultClientContext> =
+            config(&cluster.bootstrap_servers()).create().unwrap();
+        let described = describe_topics(client.inner(), &["one".to_owned()], PATIENCE).unwrap();
+        let one = described.topics[0].1.as_ref().unwrap();
+        assert_eq!((one.partitions, one.under_replicated, one.offline), (4, 0, 1));
     }
 
     #[test]
