@@ -26,7 +26,7 @@ macro_rules! closed_set {
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
             /// As it is written.
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $($name::$variant => stringify!($variant),)+ }
             }
         }

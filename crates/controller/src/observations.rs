@@ -10,7 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pricepipe_service::metrics::{Metrics, Registry};
 use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 
-use crate::kafka::{Health, Partitions};
+use crate::{
+    conditions::{self, ConditionType, Reason},
+    kafka::{Health, Partitions},
+};
 
 const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
@@ -19,12 +22,16 @@ pub(crate) struct Observations {
     reconciliations: IntCounterVec,
     seconds: Histogram,
     conditions: IntGaugeVec,
+    suspended: IntGaugeVec,
     leader: IntGauge,
     brokers: IntGaugeVec,
     partitions: IntGaugeVec,
     /// The topics that each pipeline has series of.
     topics: Mutex<HashMap<(String, String), Vec<String>>>,
 }
+
+/// Why a pipeline may rest although nothing is wrong with it.
+const REST: [&str; 3] = [Reason::Suspended.as_str(), Reason::Paused.as_str(), Reason::ScaledToZero.as_str()];
 
 /// How a partition may be: the values of the label `state`.
 pub(crate) const PARTITION_STATES: [&str; 3] = ["in_sync", "under_replicated", "offline"];
@@ -53,6 +60,11 @@ impl Observations {
                 "pipeline_condition",
                 "A pipeline's condition: 1 true, 0 false, -1 unknown",
                 &["namespace", "name", "type"],
+            ),
+            suspended: metrics.gauges(
+                "pipeline_suspended",
+                "1 while a pipeline is not ready because somebody wants it so: suspended, paused or without replicas",
+                &["namespace", "name"],
             ),
             leader: metrics.gauge("controller_leader", "1 while this controller leads"),
             brokers: metrics.gauges(
@@ -86,6 +98,9 @@ impl Observations {
             };
             self.conditions.with_label_values(&[namespace, name, &condition.type_]).set(value);
         }
+        let ready = conditions::get(conditions, ConditionType::Ready);
+        let wanted = ready.is_some_and(|ready| REST.contains(&ready.reason.as_str()));
+        self.suspended.with_label_values(&[namespace, name]).set(i64::from(wanted));
     }
 
     /// How the topics of a pipeline are in Kafka. `None`: Kafka does not tell, and what it told before is of no use.
@@ -112,6 +127,7 @@ impl Observations {
     /// A pipeline is gone, and so are its series.
     pub(crate) fn forget(&self, namespace: &str, name: &str, types: &[&str]) {
         self.topics(namespace, name, None);
+        let _ = self.suspended.remove_label_values(&[namespace, name]);
         for kind in types {
             // One that was never set is not there to be removed.
             let _ = self.conditions.remove_label_values(&[namespace, name, kind]);
@@ -153,6 +169,11 @@ mod tests {
                 .contains(r#"pricepipe_pipeline_condition{name="majors",namespace="prices",type="Ready"} 1"#)
         );
         assert!(before.contains(r#"type="SpecValid"} -1"#), "{before}");
+        let suspended = r#"pricepipe_pipeline_suspended{name="majors",namespace="prices"}"#;
+        assert!(before.contains(&format!("{suspended} 0")), "{before}");
+        let rests = Condition { reason: "Suspended".to_owned(), ..condition("Ready", "False") };
+        observations.conditions("prices", "majors", &[rests]);
+        assert!(text().contains(&format!("{suspended} 1")), "{}", text());
         let partitions = Partitions { in_sync: 2, under_replicated: 1, offline: 0 };
         let health = Health { brokers: 3, topics: [("btc".to_owned(), partitions)].into() };
         observations.topics("prices", "majors", Some(&health));
