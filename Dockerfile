@@ -11,11 +11,15 @@ COPY crates crates
 RUN mkdir tests/src && touch tests/src/lib.rs
 # `quick` compiles in a fraction of the time, for tests.
 ARG PROFILE=release
+# Each platform has a folder of its own in the cache: built side by side, they would take one another's files for theirs.
 RUN --mount=type=cache,id=pricepipe-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=pricepipe-target,target=/src/target,sharing=locked \
-    cargo build --locked --profile "$PROFILE" --bins \
+    export CARGO_TARGET_DIR="target/$(uname -m)" \
+ && cargo build --locked --profile "$PROFILE" --bins \
       -p pricepipe -p pricepipe-producer -p pricepipe-consumer -p pricepipe-controller \
- && install -D --target-directory /out "target/$PROFILE/pricepipe" "target/$PROFILE/pricepipe-producer" "target/$PROFILE/pricepipe-consumer" "target/$PROFILE/pricepipe-controller"
+ && for program in pricepipe pricepipe-producer pricepipe-consumer pricepipe-controller; do \
+      install -D --target-directory /out "$CARGO_TARGET_DIR/$PROFILE/$program" || exit 1; \
+    done
 
 # Certificates and the C library: no shell, no package manager, no root.
 FROM gcr.io/distroless/cc-debian12:nonroot AS base

@@ -61,13 +61,13 @@ need() {
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${@:2}"; } >/dev/null </dev/null
 }
 
-# go_build FILE PACKAGE MODULE@VERSION: build one pinned Go program, unless FILE is there.
+# go_build FILE PACKAGE MODULE@VERSION [LDFLAGS]: build one pinned Go program, unless FILE is there.
 go_build() {
   [ ! -x "$1" ] || return 0
   local build; build=$(mktemp -d)
   (cd "$build"
    { go mod init testbed/tool && go get -tool "$2@${3##*@}"; } >get.log 2>&1 || { cat get.log >&2; exit 1; }
-   CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o program "$2"
+   CGO_ENABLED=0 go build -trimpath -ldflags "-s -w ${4:-}" -o program "$2"
    install -D program "$1")
   rm -rf "$build"
 }

@@ -6,7 +6,7 @@ start_node() {
   mkdir -p "$DIR"
   start_network; credentials; settings; make_cgroup
   control_plane; node_programs
-  inside kubectl apply -f "$HERE/node/dns.yaml" >/dev/null
+  inside kubectl apply -f "$HERE/node/dns.yaml" -f "$DIR/volumes.yaml" >/dev/null
   ready 60 kubelet kubectl wait --for condition=Ready node/node0 --timeout 2s
   ready 90 kubelet kubectl -n kube-system rollout status deploy/coredns --timeout 2s
 }

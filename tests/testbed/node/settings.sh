@@ -1,11 +1,12 @@
 # Sourced by `kubernetes`: the files that its programs read.
 
 settings() {
-  mkdir -p "$DIR/cni"
+  mkdir -p "$DIR/cni" "$DIR/volumes"
   containerd_settings >"$DIR/containerd.toml"
   cni_settings >"$DIR/cni/10-bridge.conflist"
   kubelet_settings >"$DIR/kubelet.yaml"
   audit_policy >"$DIR/audit.yaml"
+  volumes >"$DIR/volumes.yaml"
 }
 
 containerd_settings() {
@@ -71,4 +72,30 @@ rules:
 - {level: None, userGroups: ["system:serviceaccounts:kube-system"]}
 - {level: Metadata}
 YAML
+}
+
+# Folders that claims are bound to, for nobody here makes volumes on demand. Any user of a pod may write there. What was claimed is kept,
+# and is not given to another claim.
+volumes() {
+  cat <<YAML
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: local, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: kubernetes.io/no-provisioner
+YAML
+  local volume; for volume in $(seq 30); do
+    install -d -m 777 "$DIR/volumes/$volume"
+    cat <<YAML
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: volume-$volume}
+spec:
+  storageClassName: local
+  capacity: {storage: 10Gi}
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Retain
+  hostPath: {path: $DIR/volumes/$volume}
+YAML
+  done
 }
