@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One part after another: two cores are busy with one.
 .NOTPARALLEL:
-.PHONY: help setup run build test test-plain test-servers test-cluster check generate bench servers servers-down cluster cluster-down images clean-servers
+.PHONY: help setup run build test test-plain test-servers test-cluster test-chart check generate bench servers servers-down cluster cluster-down images clean-servers
 
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
@@ -30,17 +30,22 @@ run: setup ## a whole pipeline in one process, with a simulated exchange; PIPELI
 build: setup # binaries and tests
 	$(BUILD) --all-targets
 
-test: test-plain test-servers test-cluster ## all tests, with the servers and the cluster that they need
+test: test-plain test-servers test-cluster test-chart ## all tests, with the servers and the cluster that they need
 
 test-plain: build ## the tests that need no server
 	$(TEST)
 
 # Tests marked `#[ignore = "needs …"]` want real servers or a cluster. They mostly wait, so some run at a time.
 test-servers: build ## those with Kafka and a MongoDB-compatible server, started and stopped here; KEEP=1 leaves them running
-	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --test-threads 4
+	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --skip chart:: --test-threads 4
 
 test-cluster: build ## those in a real Kubernetes, started and stopped here; KEEP=1 leaves it running
 	tests/testbed/kubernetes run $(TEST) --test cluster -- --ignored --test-threads 4
+
+test-chart: build ## the Helm chart: rendered, refused, admitted, and installed in a Kubernetes of its own, with real brokers in it
+	tests/testbed/promtool test rules tests/alerts/alerts.test.yaml
+	tests/testbed/grafana-schema charts/pricepipe/files/dashboards/*.json
+	STAND_INS="kafka prometheus mongo" tests/testbed/kubernetes run $(TEST) --test chart -- --ignored --test-threads 4
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
 	cargo fmt --all --check
@@ -71,8 +76,8 @@ cluster: ## start Kubernetes, Kafka and the MongoDB-compatible server, with our 
 cluster-down: ## stop it and forget everything in it
 	@tests/testbed/kubernetes down
 
-images: ## build the container images and print their archives; PROFILE=release builds what is shipped
-	@tests/testbed/images build
+images: ## build the container images: by Docker where it runs (PLATFORMS=linux/amd64,linux/arm64 for both), else archives for the testbed
+	@if docker info >/dev/null 2>&1; then tests/testbed/images docker; else tests/testbed/images build; fi
 
 clean-servers: ## stop servers and clusters, and delete everything that was downloaded and built for them
 	@tests/testbed/kubernetes clean

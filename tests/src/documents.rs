@@ -16,6 +16,12 @@ pub async fn count(collection: &Collection<Document>) -> u64 {
     collection.count_documents(doc! {}).await.expect("the server answers")
 }
 
+/// The ids of all documents.
+pub async fn ids(collection: &Collection<Document>) -> std::collections::BTreeSet<String> {
+    let ids = collection.distinct("_id", doc! {}).await.expect("the server answers");
+    ids.into_iter().map(|id| id.as_str().expect("an id is a text").to_owned()).collect()
+}
+
 /// Documents that share symbol, exchange and time with another one: observations that were stored twice.
 pub async fn doubled(collection: &Collection<Document>) -> usize {
     let pipeline = [

@@ -1,4 +1,4 @@
-//! The smallest HTTP client that can read an admin page.
+//! The smallest HTTP client that can read an admin page. It speaks HTTP/1.0, in which an answer is never cut into chunks.
 
 use std::{
     io::{self, Read, Write},
@@ -16,12 +16,17 @@ pub fn post(address: SocketAddr, path: &str, text: &str) -> io::Result<(u16, Str
     request("POST", address, path, text)
 }
 
+/// The status and the body of the answer to a deletion, or why there is none.
+pub fn delete(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    request("DELETE", address, path, "")
+}
+
 fn request(method: &str, address: SocketAddr, path: &str, text: &str) -> io::Result<(u16, String)> {
     let mut connection = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;
     write!(
         connection,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
         text.len()
     )?;
     let mut response = String::new();

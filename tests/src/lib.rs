@@ -1,17 +1,25 @@
-//! What the tests that cross crates share: real servers and a cluster, worker processes, and a look into Kafka and the store.
+//! What the tests that cross crates share: real servers and a cluster, worker processes, a look into Kafka and the store, and
+//! the dashboards and alerts.
 
+pub mod chart;
 pub mod cluster;
+pub mod dashboards;
 pub mod documents;
 pub mod exchange;
+mod expressions;
+pub mod generated;
 pub mod http;
 pub mod messages;
 pub mod oracle;
 pub mod pipelines;
+pub mod promql;
 pub mod servers;
 pub mod topics;
 pub mod worker;
 
 use std::time::{Duration, Instant};
+
+pub use expressions::{Alert, Alerts, Asker, Expression, Group, alerts, expressions};
 
 /// A name that no other test uses: `<prefix>-<process>-<time>`, fit for a pipeline, a topic and a database.
 pub fn unique(prefix: &str) -> String {

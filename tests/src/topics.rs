@@ -91,6 +91,16 @@ pub fn read(servers: &str, topic: &str) -> Vec<Record> {
     records
 }
 
+/// The ids of the messages that a topic holds now, in no order.
+pub fn ids(servers: &str, topic: &str) -> Vec<String> {
+    let id = |record: Record| {
+        let message: serde_json::Value =
+            serde_json::from_slice(&record.value.expect("a value")).expect("JSON");
+        message["id"].as_str().expect("an id").to_owned()
+    };
+    read(servers, topic).into_iter().map(id).collect()
+}
+
 /// How many partitions a topic has; 0 when there is no such topic.
 pub fn partitions(servers: &str, topic: &str) -> usize {
     let consumer: BaseConsumer = client(servers).create().expect("a consumer");

@@ -1,12 +1,7 @@
 //! Tables in the documentation that repeat what the code says are written by this test (`make generate`) and held
 //! against the code by it.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt::Write as _;
 
 use pricepipe_consumer::Stop;
 use pricepipe_controller::{
@@ -20,26 +15,7 @@ use pricepipe_core::{
 };
 use pricepipe_producer::Producer;
 use pricepipe_service::{Process, metrics::Definition, worker};
-
-/// Replaces what lies between `<!-- name: begin -->` and `<!-- name: end -->` when `UPDATE` is set; else asserts it.
-fn hold(file: &str, name: &str, expected: &str) {
-    // Another block of the same file may be written by another test.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
-    let text = fs::read_to_string(&path).expect("a file of this repository");
-    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
-    let (head, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{file} has no {begin}"));
-    let (current, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{file} has no {end}"));
-    if std::env::var_os("UPDATE").is_some() {
-        // Whoever reads the file meanwhile finds it whole.
-        let new = path.with_extension("new");
-        fs::write(&new, format!("{head}{begin}{expected}{end}{tail}")).expect("a file of this repository");
-        fs::rename(&new, &path).expect("a file of this repository");
-    } else {
-        assert_eq!(current, expected, "{file}, block {name}: run `make generate`");
-    }
-}
+use pricepipe_tests::generated::{hold, read};
 
 #[test]
 fn the_tables_of_variables_are_up_to_date() {
@@ -67,8 +43,7 @@ fn the_exit_codes_and_variables_of_the_workers_are_up_to_date() {
 
 #[test]
 fn every_condition_and_every_reason_is_documented() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/cluster.md");
-    let text = fs::read_to_string(path).expect("a file of this repository");
+    let text = read("docs/cluster.md");
     let types = ConditionType::ALL.iter().map(|kind| kind.as_str());
     for name in types.chain(Reason::ALL.iter().map(|reason| reason.as_str())) {
         assert!(text.contains(&format!("`{name}`")), "docs/cluster.md does not explain {name}");
@@ -81,8 +56,7 @@ fn the_worker_configurations_in_the_documentation_can_be_used() {
 }
 
 fn worker_configurations() -> (ProducerConfig, ConsumerConfig) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/workers.md");
-    let text = fs::read_to_string(path).expect("a file of this repository");
+    let text = read("docs/workers.md");
     let blocks: Vec<&str> =
         text.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let [producer, consumer] = blocks[..] else { panic!("docs/workers.md: {} configurations", blocks.len()) };
@@ -106,7 +80,7 @@ async fn the_metrics_table_is_up_to_date() {
 async fn the_values_of_every_closed_label_are_up_to_date() {
     let mut table = String::from("| metric | label | values |\n|---|---|---|\n");
     for Definition { name, labels, values, .. } in metrics().await.registry.definitions() {
-        let is_closed = |label: &&String| matches!(label.as_str(), "outcome" | "reason");
+        let is_closed = |label: &&String| matches!(label.as_str(), "outcome" | "reason" | "state");
         let described =
             |label: &String| values.iter().any(|(one, _)| one == label) || name == CONTROLLER_OUTCOMES;
         assert!(labels.iter().filter(is_closed).all(described), "{name} does not say which values it has");
@@ -122,8 +96,7 @@ const CONTROLLER_OUTCOMES: &str = "pricepipe_controller_reconciliations_total";
 
 #[tokio::test]
 async fn every_target_of_a_breaker_is_documented_or_the_host_of_an_endpoint() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
-    let text = fs::read_to_string(path).expect("a file of this repository");
+    let text = read("docs/metrics.md");
     let endpoints = worker_configurations().0.sources.remove(0).rest.endpoints;
     let families = metrics().await.registry.gather();
     let breakers = families.iter().find(|family| family.name() == "pricepipe_breaker_state").expect("guards");

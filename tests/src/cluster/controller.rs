@@ -1,14 +1,13 @@
 //! The controller in the cluster, installed as a user installs it.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{kubectl, kubectl_with, until};
-use crate::http;
+use super::{kubectl, kubectl_with, pods, until};
 
 /// The namespace that the controller is installed in.
 pub const SYSTEM: &str = "pricepipe-system";
@@ -101,18 +100,12 @@ impl Controller {
 
     /// The metrics of all its pods.
     pub async fn metrics(&self) -> String {
-        self.pods().await.into_iter().filter_map(|pod| page(&pod, "/metrics")).collect()
+        self.pods().await.iter().filter_map(pods::metrics).collect()
     }
 
     fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(self.client.clone(), SYSTEM)
     }
-}
-
-/// What a pod of ours serves at this path.
-fn page(pod: &Pod, path: &str) -> Option<String> {
-    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-    http::get(SocketAddr::new(address, 8080), path).ok().map(|(_, body)| body)
 }
 
 fn is_rolled_out(deployment: &Deployment) -> bool {

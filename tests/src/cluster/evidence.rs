@@ -3,7 +3,7 @@
 use super::{SYSTEM, try_kubectl};
 
 /// Prints the state of a namespace and of the controller.
-pub(super) fn print(namespace: &str) {
+pub(crate) fn print(namespace: &str) {
     show(&["-n", namespace, "get", "pricepipelines,deployments,pods,services,configmaps", "-o", "wide"]);
     show(&["-n", namespace, "get", "pricepipelines", "-o", "yaml"]);
     show(&["-n", namespace, "get", "events", "--sort-by", ".lastTimestamp"]);

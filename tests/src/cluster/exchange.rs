@@ -31,14 +31,19 @@ impl ClusterExchange {
     /// Starts one.
     pub async fn start(namespace: &TestNamespace) -> ClusterExchange {
         namespace.apply(&manifests());
-        let service = namespace.api::<Service>().get(NAME).await.expect("the service was created");
+        ClusterExchange::at(namespace, NAME).await
+    }
+
+    /// The one behind this Service.
+    pub async fn at(namespace: &TestNamespace, name: &str) -> ClusterExchange {
+        let service = namespace.api::<Service>().get(name).await.expect("the service was created");
         let ip = service.spec.and_then(|spec| spec.cluster_ip).expect("a service has an address");
         let address = SocketAddr::new(ip.parse().expect("an address"), PORT);
         until("the simulated exchange answers", Duration::from_secs(60), async || {
             http::get(address, "/api/v3/ping").map(|_| ()).map_err(|error| error.to_string())
         })
         .await;
-        ClusterExchange { url: format!("http://{NAME}.{}.svc:{PORT}", namespace.name), address }
+        ClusterExchange { url: format!("http://{name}.{}.svc:{PORT}", namespace.name), address }
     }
 
     /// The prices that reached a client since the exchange was started, by symbol and in order. It remembers the
@@ -56,9 +61,20 @@ impl ClusterExchange {
 
     /// Serves nothing any more, so that what was served can be held against what is stored.
     pub fn close(&self) {
-        let rule = json!({"fault": {"kind": "status", "status": 503}, "lasts": "untilCleared"});
+        self.fail(503);
+    }
+
+    /// Answers everything with this status from now on.
+    pub fn fail(&self, status: u16) {
+        let rule = json!({"fault": {"kind": "status", "status": status}, "lasts": "untilCleared"});
         let answer = http::post(self.address, "/sim/faults", &rule.to_string());
         assert_eq!(answer.expect("the exchange answers").0, 200, "the exchange takes the fault");
+    }
+
+    /// Serves again.
+    pub fn open(&self) {
+        let answer = http::delete(self.address, "/sim/faults");
+        assert_eq!(answer.expect("the exchange answers").0, 204, "the exchange forgets the fault");
     }
 
     /// How many requests it had.
@@ -80,7 +96,7 @@ fn manifests() -> String {
     let labels = json!({"app.kubernetes.io/name": NAME});
     let container = json!({
         "name": NAME,
-        "image": format!("ghcr.io/pricepipe/pricepipe-cli:{}", env!("CARGO_PKG_VERSION")),
+        "image": format!("ghcr.io/pricepipe/pricepipe:{}", env!("CARGO_PKG_VERSION")),
         "imagePullPolicy": "Never",
         "args": ["simulate-exchange", "--address", format!("0.0.0.0:{PORT}")],
         // Not a page of the exchange's: one that serves faults still tells what it served.

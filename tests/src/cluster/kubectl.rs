@@ -23,6 +23,14 @@ pub fn kubectl_with(arguments: &[&str], input: &str) -> String {
 /// # Errors
 /// What it printed to standard error, when it ended with anything but 0.
 pub fn try_kubectl(arguments: &[&str], input: &str) -> Result<String, String> {
+    try_kubectl_with_warnings(arguments, input).map(|(printed, _)| printed)
+}
+
+/// What it prints, and what it warns of; or its complaint.
+///
+/// # Errors
+/// What it printed to standard error, when it ended with anything but 0.
+pub fn try_kubectl_with_warnings(arguments: &[&str], input: &str) -> Result<(String, String), String> {
     let mut kubectl = Command::new("kubectl")
         .args(["--context", CONTEXT, "--request-timeout", "60s"])
         .args(arguments)
@@ -37,5 +45,6 @@ pub fn try_kubectl(arguments: &[&str], input: &str) -> Result<String, String> {
     drop(stdin);
     let output = kubectl.wait_with_output().expect("kubectl ends");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    let complaint = text(output.stderr);
+    if output.status.success() { Ok((text(output.stdout), complaint)) } else { Err(complaint) }
 }

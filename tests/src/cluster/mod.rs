@@ -6,7 +6,7 @@
 
 mod audit;
 mod controller;
-mod evidence;
+pub(crate) mod evidence;
 mod exchange;
 mod kubectl;
 mod namespace;
@@ -24,14 +24,14 @@ pub use self::{
     audit::{AuditLog, Request},
     controller::{CONTROLLER, Controller, SYSTEM},
     exchange::ClusterExchange,
-    kubectl::{kubectl, kubectl_with, try_kubectl},
+    kubectl::{kubectl, kubectl_with, try_kubectl, try_kubectl_with_warnings},
     namespace::TestNamespace,
     pipeline::{NOWHERE, Pipeline, SECRET},
-    pods::kill,
+    pods::{kill, places_to_write},
 };
 
 /// The name that the testbed gives its cluster, so that no test can ever meet somebody's real one.
-const CONTEXT: &str = "pricepipe-testbed";
+pub(crate) const CONTEXT: &str = "pricepipe-testbed";
 
 /// A client of the testbed's cluster.
 pub async fn client() -> Client {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Pod};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use serde_json::json;
 
-use super::{evidence, kubectl, kubectl::kubectl_with, try_kubectl, until};
+use super::{evidence, kubectl, kubectl::kubectl_with, pods, try_kubectl, until};
 
 /// The kinds of objects that a pipeline has.
 const MANAGED_KINDS: &str =
@@ -67,6 +67,23 @@ impl TestNamespace {
             if left.is_empty() { Ok(()) } else { Err(left) }
         })
         .await;
+    }
+
+    /// Everything in here that somebody may look at but the Secrets themselves, each with what it is: objects, logs,
+    /// and the metrics of our own pods.
+    pub async fn everything_to_be_seen(&self) -> Vec<(String, String)> {
+        let kinds = "pricepipelines,deployments,statefulsets,replicasets,pods,services,configmaps,networkpolicies,\
+                     serviceaccounts,events";
+        let mut seen = vec![("the objects".to_owned(), self.kubectl(&["get", kinds, "-o", "yaml"]))];
+        for pod in self.api::<Pod>().list(&ListParams::default()).await.expect("the API server answers") {
+            let name = pod.name_any();
+            // One that is about to end may be gone by now.
+            let log = self.try_kubectl(&["logs", &name], "").unwrap_or_default();
+            seen.push((format!("the log of {name}"), log));
+            seen.push((format!("the metrics of {name}"), pods::metrics(&pod).unwrap_or_default()));
+        }
+        seen.retain(|(_, text)| !text.is_empty());
+        seen
     }
 
     /// `kubectl apply` of YAML, which JSON is too.

@@ -24,6 +24,8 @@ pub struct Pipeline<'a> {
     pub name: String,
     /// What was applied last. Change it and [`Pipeline::apply`] it again.
     pub manifest: Value,
+    /// The connection string of the store, as the test reaches it.
+    pub store: String,
 }
 
 impl<'a> Pipeline<'a> {
@@ -51,7 +53,7 @@ impl<'a> Pipeline<'a> {
                 "mongodb": {"uriSecretRef": {"name": SECRET, "key": "uri"}, "database": namespace.name},
             },
         });
-        Pipeline { namespace, name: name.to_owned(), manifest }
+        Pipeline { namespace, name: name.to_owned(), manifest, store: servers::mongodb() }
     }
 
     /// `kubectl apply` of the manifest.
@@ -66,7 +68,7 @@ impl<'a> Pipeline<'a> {
 
     /// The collection of one asset.
     pub async fn collection(&self, asset: &str) -> Collection<Document> {
-        documents::collection(&servers::mongodb(), &self.namespace.name, &self.topic(asset)).await
+        documents::collection(&self.store, &self.namespace.name, &self.topic(asset)).await
     }
 
     /// The resource as it is now, if it is there.

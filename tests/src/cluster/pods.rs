@@ -1,11 +1,15 @@
 //! Pods, from the side of the node: a test runs on it.
 
-use std::process::Command;
+use std::{net::SocketAddr, process::Command};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::kubectl;
+use crate::http;
+
+/// Where our pods serve metrics.
+const ADMIN_PORT: u16 = 8080;
 
 /// Ends a pod as a power cut does: its processes get SIGKILL, nobody hears of it before. Then the pod is removed, so
 /// that its Deployment makes another at once and no back-off delays it.
@@ -24,6 +28,26 @@ pub fn kill(pod: &Pod) {
         "--force",
         "--ignore-not-found",
     ]);
+}
+
+/// What a pod of ours says of itself at `/metrics`.
+pub(super) fn metrics(pod: &Pod) -> Option<String> {
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+    http::get(SocketAddr::new(address, ADMIN_PORT), "/metrics").ok().map(|(_, body)| body)
+}
+
+/// Tries to write into the pod's own file system, with all that the node may do. Gives the places where it could.
+pub fn places_to_write(pod: &Pod) -> Vec<String> {
+    let uid = pod.uid().expect("a pod of the cluster");
+    let process = processes(&uid).pop().unwrap_or_else(|| panic!("{} has no process", pod.name_any()));
+    let mut writable = Vec::new();
+    for folder in ["", "etc", "usr/local/bin", "usr/bin", "home", "var"] {
+        let place = format!("/proc/{process}/root/{folder}");
+        if std::fs::metadata(&place).is_ok() && std::fs::write(format!("{place}/attempt"), "").is_ok() {
+            writable.push(format!("/{folder}"));
+        }
+    }
+    writable
 }
 
 /// The processes whose control group is this pod's.

@@ -57,13 +57,7 @@ async fn consumers(pipeline: &Pipeline<'_>) -> BTreeSet<String> {
 
 /// Everything but the Secret itself that somebody may look at.
 async fn everything_to_be_seen(namespace: &TestNamespace, controller: &Controller) -> Vec<(String, String)> {
-    let kinds = "pricepipelines,deployments,replicasets,pods,services,configmaps,networkpolicies,serviceaccounts,events";
-    let mut seen = vec![("the objects".to_owned(), namespace.kubectl(&["get", kinds, "-o", "yaml"]))];
-    for name in namespace.kubectl(&["get", "pods", "-o", "name"]).lines() {
-        // One that is about to end may be gone by now.
-        let log = namespace.try_kubectl(&["logs", name], "");
-        seen.extend(log.ok().filter(|log| !log.is_empty()).map(|log| (format!("the log of {name}"), log)));
-    }
+    let mut seen = namespace.everything_to_be_seen().await;
     for pod in controller.pods().await {
         seen.push(("the controller's log".to_owned(), kubectl(&["-n", SYSTEM, "logs", &pod.name_any()])));
     }
