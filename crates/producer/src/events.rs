@@ -101,6 +101,7 @@ pub(crate) struct Events {
     requests: IntCounterVec,
     request_seconds: Histogram,
     used_weight: IntGauge,
+    interval: prometheus::GaugeVec,
     skipped: IntCounterVec,
     rejected: IntCounterVec,
     price: prometheus::GaugeVec,
@@ -127,6 +128,11 @@ impl Events {
             used_weight: metrics.gauge(
                 "source_used_weight",
                 "Request weight used in the present minute, by our count or the exchange's",
+            ),
+            interval: metrics.float_gauges(
+                "source_interval_seconds",
+                "How often prices are asked for; the longest pause where an exchange is asked by several sources",
+                &["exchange"],
             ),
             skipped: metrics.counters(
                 "source_slots_skipped_total",
@@ -159,6 +165,12 @@ impl Events {
             metrics.values(name, label, values.iter().copied());
         }
         events
+    }
+
+    /// A source will ask so often.
+    pub(crate) fn source_begins(&self, exchange: Exchange, interval: Duration) {
+        let known = self.interval.with_label_values(&[exchange.as_str()]);
+        known.set(known.get().max(interval.as_secs_f64()));
     }
 
     /// A request was sent, and answered or not.

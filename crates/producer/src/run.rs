@@ -103,6 +103,7 @@ impl Producer {
                 Exchange::Binance => &binance::DIALECT,
             };
             endpoints.push(Arc::new(exchanges.endpoints(source, dialect, &events)?));
+            events.source_begins(source.exchange, Duration::from_millis(source.rest.interval_millis));
         }
         let sink = Arc::new(start_sink(config, credentials, process, &events)?);
         // Its own token, so that a loop that died can stop the others.
