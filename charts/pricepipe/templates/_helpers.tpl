@@ -1,6 +1,6 @@
-{{/* Names begin with this: the release's name unless fullnameOverride says otherwise. */}}
+{{/* Names begin with this: the release's name unless fullnameOverride says otherwise. A Service's name takes no dots. */}}
 {{- define "pricepipe.fullname" -}}
-{{- default .Release.Name .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- default .Release.Name .Values.fullnameOverride | replace "." "-" | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
 {{/* The name of a component's objects. usage: include "pricepipe.name" (dict "root" $ "component" "kafka") */}}

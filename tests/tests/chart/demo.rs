@@ -137,11 +137,13 @@ async fn alerts_are_silent_until_something_is_wrong(prometheus: &Prometheus, nam
     );
     alarmed(prometheus, "PricepipeDeadLetters").await;
     let exchange = ClusterExchange::at(namespace, "prices-exchange").await;
-    exchange.fail(451);
-    for alert in ["PricepipeExchangeGeoBlocked", "PricepipeSlotsSkipped", "PricepipeBreakerOpen"] {
+    exchange.fail(503);
+    for alert in ["PricepipeBreakerOpen", "PricepipeSlotsSkipped", "PricepipePipelineNotReady"] {
         alarmed(prometheus, alert).await;
     }
-    alarmed(prometheus, "PricepipePipelineNotReady").await;
+    exchange.open();
+    exchange.fail(451);
+    alarmed(prometheus, "PricepipeExchangeGeoBlocked").await;
     namespace.kubectl(&["scale", "deployment/prices-controller", "--replicas=0"]);
     alarmed(prometheus, "PricepipeControllerDown").await;
 }

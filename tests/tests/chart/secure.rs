@@ -49,7 +49,7 @@ async fn a_login_at_kafka_is_used_by_all_and_no_password_is_ever_shown() {
     let wrong = json!({"stringData": {"password": format!("wrong-{CANARY}")}}).to_string();
     namespace.kubectl(&["patch", "secret", "kafka-user", "-p", &wrong]);
     let refused = pipeline.until_because("Ready", "AuthenticationFailed", PATIENCE).await;
-    assert!(refused.message.contains("user pricepipe"), "{}", refused.message);
+    assert!(refused.message.contains("refuses user \"pricepipe\""), "{}", refused.message);
 
     let mut seen = namespace.everything_to_be_seen().await;
     let manifest = release.run(&["get", "manifest", release.name]).expect("Helm knows the release");

@@ -162,7 +162,7 @@ impl KafkaAdmin {
         match trouble.map(|trouble| trouble.code) {
             Some(code) if is_about_login(code) => KafkaError::Authentication(format!(
                 "Kafka at {servers} refuses {}: {cause}; check username and password in the Secret of \
-                 spec.kafka.sasl.credentialsSecretRef, and the mechanism",
+                 spec.kafka.sasl.credentialsSecretRef, or in the operator's, and the mechanism",
                 self.user()
             )),
             Some(RDKafkaErrorCode::SSL) => KafkaError::Authentication(format!(
