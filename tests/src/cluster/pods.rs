@@ -38,8 +38,7 @@ pub(super) fn metrics(pod: &Pod) -> Option<String> {
 
 /// Tries to write into the pod's own file system, with all that the node may do. Gives the places where it could.
 pub fn places_to_write(pod: &Pod) -> Vec<String> {
-    let uid = pod.uid().expect("a pod of the cluster");
-    let process = processes(&uid).pop().unwrap_or_else(|| panic!("{} has no process", pod.name_any()));
+    let process = process(pod);
     let mut writable = Vec::new();
     for folder in ["", "etc", "usr/local/bin", "usr/bin", "home", "var"] {
         let place = format!("/proc/{process}/root/{folder}");
@@ -48,6 +47,24 @@ pub fn places_to_write(pod: &Pod) -> Vec<String> {
         }
     }
     writable
+}
+
+/// The programs that the pod's image has, by name.
+pub fn programs(pod: &Pod) -> Vec<String> {
+    let process = process(pod);
+    let folders = ["bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"];
+    let files =
+        folders.iter().filter_map(|folder| std::fs::read_dir(format!("/proc/{process}/root/{folder}")).ok());
+    files.flatten().flatten().filter_map(|file| file.file_name().into_string().ok()).collect()
+}
+
+/// A process of the pod's own, not the one that holds its namespaces.
+fn process(pod: &Pod) -> String {
+    let uid = pod.uid().expect("a pod of the cluster");
+    let program = |process: &String| std::fs::read_link(format!("/proc/{process}/exe")).ok();
+    let is_own = |process: &String| program(process).is_some_and(|program| !program.ends_with("pause"));
+    let found = processes(&uid).into_iter().find(is_own);
+    found.unwrap_or_else(|| panic!("{} has no process", pod.name_any()))
 }
 
 /// The processes whose control group is this pod's.

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::ListParams};
 use pricepipe_tests::{
     chart::Release,
-    cluster::{ClusterExchange, Pipeline, TestNamespace, kill, places_to_write, until},
+    cluster::{ClusterExchange, Pipeline, TestNamespace, kill, places_to_write, programs, until},
     documents, oracle,
     servers::{self, OwnServer},
     topics,
@@ -42,6 +42,7 @@ async fn every_accepted_price_is_stored_once_through_a_storm_and_the_release_may
     world.consumers_come_and_go(&pipeline).await;
     world.nothing_accepted_is_lost_or_doubled(&pipeline).await;
     world.nobody_writes_into_a_pod().await;
+    world.our_images_have_one_program_each().await;
     world.release.test(&["--timeout", "3m"]).unwrap_or_else(|error| panic!("helm test: {error}"));
 
     let topics = pipeline.status().await.topics;
@@ -199,6 +200,20 @@ impl World {
         assert_eq!(components.len(), 5, "controller, exchange, kafka, producer, consumer: {components:?}");
         for pod in pods.iter().filter(|pod| is_ready(pod)) {
             assert_eq!(places_to_write(pod), [""; 0], "{} can be written to", pod.name_any());
+        }
+    }
+
+    async fn our_images_have_one_program_each(&self) {
+        for (component, program) in [
+            ("producer", "pricepipe-producer"),
+            ("consumer", "pricepipe-consumer"),
+            ("controller", "pricepipe-controller"),
+            ("exchange", "pricepipe"),
+        ] {
+            let pods = self.pods(&format!("app.kubernetes.io/component={component}")).await;
+            let pod =
+                pods.iter().find(|pod| is_ready(pod)).unwrap_or_else(|| panic!("no {component} is ready"));
+            assert_eq!(programs(pod), [program], "{}", pod.name_any());
         }
     }
 }
