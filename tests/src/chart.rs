@@ -23,6 +23,10 @@ pub const SCHEMA: &str = "charts/pricepipe/values.schema.json";
 /// Its documentation.
 pub const README: &str = "charts/pricepipe/README.md";
 
+/// The variables that Kafdrop documents and that we set, from its README.
+pub const KAFDROP_VARIABLES: [&str; 4] =
+    ["KAFKA_BROKERCONNECT", "KAFKA_PROPERTIES_FILE", "CMD_ARGS", "JVM_OPTS"];
+
 /// A set of values that the chart is tried with: a file in its folder `ci`, or the demo's.
 #[derive(Clone, Debug)]
 pub struct ValueSet {

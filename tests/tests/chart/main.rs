@@ -6,6 +6,7 @@ mod chart {
     mod admission;
     mod contract;
     mod demo;
+    mod kafdrop;
     mod readme;
     mod refusals;
     mod render;

@@ -15,6 +15,7 @@ use pricepipe_core::{
     environment,
 };
 use pricepipe_service::worker;
+use pricepipe_tests::chart::KAFDROP_VARIABLES;
 use serde_json::{Value, json};
 
 const FILES: [&str; 2] = ["compose.yaml", "compose.simulated.yaml"];
@@ -30,7 +31,6 @@ const IMAGES: [(&str, &str); 6] = [
     ("prometheus", "prometheus"),
 ];
 /// From Kafdrop's README.
-const KAFDROP_VARIABLES: [&str; 3] = ["KAFKA_BROKERCONNECT", "CMD_ARGS", "JVM_OPTS"];
 const KAFDROP_ARGUMENTS: [&str; 3] =
     ["--topic.createEnabled=false", "--topic.deleteEnabled=false", "--message.format=DEFAULT"];
 /// From the README of MongoDB's image.
