@@ -1,9 +1,10 @@
 # Sourced by scripts beside it: programs for charts, in the cache.
-HELM=3.19.5 PROMETHEUS_MINOR=05 PROMETHEUS_OPERATOR=0.85.0
-PROMETHEUS=3.${PROMETHEUS_MINOR#0}.0
+HELM=3.19.5 PROMETHEUS_OPERATOR=0.85.0
+PROMETHEUS=3.5.0 PROMETHEUS_MODULE=0.305.0 # one release: the module counts in its own way
 TOOLS=$CACHE/bin PROMETHEUS_OPERATOR_CRDS=$CACHE/prometheus-operator-$PROMETHEUS_OPERATOR
 
-tools() { helm_program; prometheus_programs; prometheus_operator_crds; }
+# What a cluster cannot get later, since its network leads nowhere. Prometheus is built by those who ask for it.
+tools() { helm_program; prometheus_operator_crds; }
 
 # Without a cluster, Helm takes the Kubernetes that it was built with for the one that a chart asks about; its own build writes it in like this.
 helm_program() {
@@ -19,8 +20,7 @@ prometheus_programs() {
   if [ -x "$TOOLS/prometheus-$PROMETHEUS" ]; then return; fi
   local work; work=$(mktemp -d)
   (cd "$work"
-   # Prometheus 3.x is version 0.3xx of its module, as 3.5 is 0.305.
-   module=$(go mod download -json "github.com/prometheus/prometheus@v0.3${PROMETHEUS_MINOR}.0" | sed -nE 's/.*"Dir": "(.*)",/\1/p')
+   module=$(go mod download -json "github.com/prometheus/prometheus@v$PROMETHEUS_MODULE" | sed -nE 's/.*"Dir": "(.*)",/\1/p')
    cp -r "$module" source && chmod -R u+w source && cd source
    printf 'package plugins\n\nimport _ "github.com/prometheus/prometheus/discovery/kubernetes"\n' >plugins/plugins.go
    for program in promtool prometheus; do

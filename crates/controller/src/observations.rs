@@ -106,13 +106,17 @@ impl Observations {
     /// How the topics of a pipeline are in Kafka. `None`: Kafka does not tell, and what it told before is of no use.
     pub(crate) fn topics(&self, namespace: &str, name: &str, health: Option<&Health>) {
         let mut known = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-        for topic in known.remove(&(namespace.to_owned(), name.to_owned())).unwrap_or_default() {
+        let before = known.remove(&(namespace.to_owned(), name.to_owned())).unwrap_or_default();
+        let is_gone = |topic: &&String| health.is_none_or(|health| !health.topics.contains_key(*topic));
+        for topic in before.iter().filter(is_gone) {
             for state in PARTITION_STATES {
-                let _ = self.partitions.remove_label_values(&[namespace, name, &topic, state]);
+                let _ = self.partitions.remove_label_values(&[namespace, name, topic, state]);
             }
         }
-        let _ = self.brokers.remove_label_values(&[namespace, name]);
-        let Some(health) = health else { return };
+        let Some(health) = health else {
+            let _ = self.brokers.remove_label_values(&[namespace, name]);
+            return;
+        };
         self.brokers
             .with_label_values(&[namespace, name])
             .set(i64::try_from(health.brokers).unwrap_or(i64::MAX));

@@ -27,7 +27,7 @@ pub use self::{
     kubectl::{kubectl, kubectl_with, try_kubectl, try_kubectl_with_warnings},
     namespace::TestNamespace,
     pipeline::{NOWHERE, Pipeline, SECRET},
-    pods::{kill, places_to_write, programs},
+    pods::{is_ready, kill, places_to_write, programs},
 };
 
 /// The name that the testbed gives its cluster, so that no test can ever meet somebody's real one.

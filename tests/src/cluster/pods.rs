@@ -30,6 +30,13 @@ pub fn kill(pod: &Pod) {
     ]);
 }
 
+/// Whether it is ready, and not about to end.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
 /// What a pod of ours says of itself at `/metrics`.
 pub(super) fn metrics(pod: &Pod) -> Option<String> {
     let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;

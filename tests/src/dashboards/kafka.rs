@@ -1,7 +1,7 @@
 //! Kafka, as producers, consumers and the controller see it: brokers are not asked by anybody else.
 
 use super::{
-    Dashboard, Row, or_none,
+    Dashboard, Row, dead_letters, or_none,
     panel::{BREAKER, Panel},
     quantiles, row, variable,
 };
@@ -77,13 +77,7 @@ fn cluster() -> Row {
             .query("lag", "sum(pricepipe_consumer_lag_messages{$worker, $topics})")
             .otherwise("unknown")
             .thresholds(&[(1_000.0, "yellow"), (100_000.0, "red")]),
-            Panel::number(
-                "Dead letters",
-                "short",
-                "Messages that could not be stored, since the consumers started.",
-            )
-            .query("dead letters", "sum(pricepipe_dead_letters_total{$worker}) or vector(0)")
-            .thresholds(&[(1.0, "red")]),
+            dead_letters(),
             Panel::graph("Brokers by pipeline", "short", "Brokers that a pipeline's cluster has now.")
                 .query(
                     "{{namespace}}/{{name}}",

@@ -81,6 +81,13 @@ fn or_none(expression: &str, label: &str) -> String {
     format!(r#"{expression} or on () label_replace(vector(0), "{label}", "none", "", "")"#)
 }
 
+/// The number of dead letters.
+fn dead_letters() -> Panel {
+    Panel::number("Dead letters", "short", "Messages that could not be stored, since the consumers started.")
+        .query("dead letters", "sum(pricepipe_dead_letters_total{$worker}) or vector(0)")
+        .thresholds(&[(1.0, "red")])
+}
+
 /// A quantile of a histogram of the workers, over all that are chosen.
 fn quantile(quantile: f64, histogram: &str) -> String {
     format!("histogram_quantile({quantile}, sum by (le) (rate({histogram}_bucket{{$worker}}[$rate])))")

@@ -1,7 +1,7 @@
 //! What flows, and how well: the first look at a pipeline.
 
 use super::{
-    Dashboard, Row, or_none,
+    Dashboard, Row, dead_letters, or_none,
     panel::{BREAKER, CONDITION, Panel, merged},
     quantiles, row, variable,
 };
@@ -56,13 +56,7 @@ fn glance() -> Row {
             .query("lag", "sum(pricepipe_consumer_lag_messages{$worker})")
             .otherwise("unknown")
             .thresholds(&[(1_000.0, "yellow"), (100_000.0, "red")]),
-            Panel::number(
-                "Dead letters",
-                "short",
-                "Messages that could not be stored, since the consumers started.",
-            )
-            .query("dead letters", "sum(pricepipe_dead_letters_total{$worker}) or vector(0)")
-            .thresholds(&[(1.0, "red")]),
+            dead_letters(),
             Panel::number(
                 "Skipped slots",
                 "short",

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::ListParams};
 use pricepipe_tests::{
     chart::Release,
-    cluster::{ClusterExchange, Pipeline, TestNamespace, kill, places_to_write, programs, until},
+    cluster::{ClusterExchange, Pipeline, TestNamespace, is_ready, kill, places_to_write, programs, until},
     documents, oracle,
     servers::{self, OwnServer},
     topics,
@@ -47,8 +47,7 @@ async fn every_accepted_price_is_stored_once_through_a_storm_and_the_release_may
 
     let topics = pipeline.status().await.topics;
     world.release.uninstall(&["--wait"]).expect("it is uninstalled");
-    world.install();
-    world.exchange_of_a_new_release().await.open();
+    install(&world.release);
     pipeline.until("Ready", "True", READY).await;
     for asset in ASSETS {
         pipeline.until_prices_arrive(asset, PATIENCE).await;
@@ -77,14 +76,6 @@ impl World {
         let exchange = ClusterExchange::at(&namespace, "prices-exchange").await;
         let kafka = format!("{}:30094", servers::variable("TESTBED_HOST"));
         World { namespace, mongodb, release, exchange, kafka }
-    }
-
-    fn install(&self) {
-        install(&self.release);
-    }
-
-    async fn exchange_of_a_new_release(&self) -> ClusterExchange {
-        ClusterExchange::at(&self.namespace, "prices-exchange").await
     }
 
     /// A pipeline that names neither Kafka nor endpoints nor a store: they are the release's.
@@ -236,10 +227,4 @@ fn install(release: &Release) {
     let values = values.iter().flat_map(|value| ["--set", value]);
     let arguments: Vec<&str> = ["--wait", "--timeout", "5m"].into_iter().chain(values).collect();
     release.install(&arguments).unwrap_or_else(|error| panic!("helm install: {error}"));
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    pod.metadata.deletion_timestamp.is_none()
-        && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

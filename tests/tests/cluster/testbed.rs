@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use pricepipe_tests::{
-    cluster::{AuditLog, ClusterExchange, TestNamespace, kill, until},
+    cluster::{AuditLog, ClusterExchange, TestNamespace, is_ready, kill, until},
     servers, topics,
 };
 
@@ -63,9 +63,4 @@ async fn a_pod_that_is_not_restricted_is_refused() {
         "spec": {"containers": [{"name": "careless", "image": "localhost/pause:1"}]}}"#;
     let complaint = namespace.try_kubectl(&["apply", "-f", "-"], pod).expect_err("a refusal");
     assert!(complaint.contains("violates PodSecurity"), "{complaint}");
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

@@ -3,11 +3,7 @@
 
 mod real;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use pricepipe_core::{
     Pipeline,
@@ -15,7 +11,10 @@ use pricepipe_core::{
     environment,
 };
 use pricepipe_service::worker;
-use pricepipe_tests::chart::KAFDROP_VARIABLES;
+use pricepipe_tests::{
+    chart::KAFDROP_VARIABLES,
+    generated::{path, read},
+};
 use serde_json::{Value, json};
 
 const FILES: [&str; 2] = ["compose.yaml", "compose.simulated.yaml"];
@@ -38,16 +37,8 @@ const MONGODB_VARIABLES: [&str; 2] = ["MONGO_INITDB_ROOT_USERNAME", "MONGO_INITD
 /// What Kafka's image makes no setting of the broker of, from its usage guide.
 const KAFKA_OWN: [&str; 2] = ["CLUSTER_ID", "KAFKA_HEAP_OPTS"];
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn text(file: &str) -> String {
-    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
 fn yaml(file: &str) -> Value {
-    serde_saphyr::from_str(&text(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    serde_saphyr::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// Both files' services, by their names; where both name one, that of `compose.yaml`.
@@ -87,7 +78,7 @@ fn variables(service: &Value) -> BTreeMap<String, String> {
 
 /// What a cluster would have of the example: the same three symbols.
 fn majors() -> Pipeline {
-    let mut documents = pricepipe_api::validate_text(&text("manifests/examples/majors.yaml"));
+    let mut documents = pricepipe_api::validate_text(&read("manifests/examples/majors.yaml"));
     documents.remove(0).pipeline.expect("a pipeline")
 }
 
@@ -111,7 +102,7 @@ fn the_images_are_those_of_the_chart_and_ours_can_be_built() {
         let part = |key: &str| image[key].as_str().expect("a text").to_owned();
         format!("{}/{}:{tag}", part("registry"), part("repository"))
     };
-    let (mut services, dockerfile) = (services(), text("Dockerfile"));
+    let (mut services, dockerfile) = (services(), read("Dockerfile"));
     let ours = [
         ("producer", "producer", &values["producer"]),
         ("consumer", "consumer", &values["consumer"]),
@@ -173,7 +164,7 @@ fn invented_prices_and_real_ones_do_not_mix() {
 
 #[test]
 fn a_worker_finds_its_configuration_and_may_do_nothing_else() {
-    let (services, dockerfile) = (services(), text("Dockerfile"));
+    let (services, dockerfile) = (services(), read("Dockerfile"));
     for name in WORKERS {
         let service = &services[name];
         let file = format!("/etc/pricepipe/{name}.json");
@@ -201,7 +192,7 @@ fn a_worker_finds_its_configuration_and_may_do_nothing_else() {
 fn every_variable_is_one_that_its_program_reads() {
     let ours: BTreeSet<&str> =
         environment::VARIABLES.iter().chain(worker::VARIABLES).map(|(name, _)| *name).collect();
-    let datasource = text("charts/pricepipe/files/grafana/datasource.yaml");
+    let datasource = read("charts/pricepipe/files/grafana/datasource.yaml");
     for (service, told) in services() {
         for name in variables(&told).keys() {
             let known = match service.as_str() {
@@ -219,10 +210,10 @@ fn every_variable_is_one_that_its_program_reads() {
 
 #[test]
 fn every_variable_of_the_user_has_a_default_and_is_explained() {
-    let compose = text(FILES[0]);
+    let compose = read(FILES[0]);
     let (explained, _) = compose.split_once("\nname: ").expect("a head of comments");
     for file in FILES {
-        for part in text(file).replace("$$", "").split("${").skip(1) {
+        for part in read(file).replace("$$", "").split("${").skip(1) {
             let (name, rest) =
                 part.split_at(part.find(|c: char| c != '_' && !c.is_alphanumeric()).expect("an end"));
             assert!(rest.starts_with(":-"), "{file}: {name} has no default");
@@ -272,7 +263,7 @@ fn every_mounted_file_is_the_charts_own_and_every_volume_is_used() {
                 "{name}: {mount}"
             );
             // Docker would make a folder of it.
-            assert!(root().join(file).exists(), "{name}: {file} is not there");
+            assert!(path(file).exists(), "{name}: {file} is not there");
         }
         for grant in service["configs"].as_array().into_iter().flatten() {
             config(FILES[0], grant["source"].as_str().expect("a name"));

@@ -8,11 +8,16 @@ use std::{
 };
 
 use pricepipe_tests::{
-    documents, eventually, exchange::Exchange, servers::OwnServer, topics, worker::Worker,
+    documents, eventually,
+    exchange::Exchange,
+    generated::{path, read},
+    servers::OwnServer,
+    topics,
+    worker::Worker,
 };
 use serde_json::Value;
 
-use super::{FILES, KAFKA_OWN, config, root, services, text, texts, variables};
+use super::{FILES, KAFKA_OWN, config, services, texts, variables};
 
 const TOPIC_TOOL: &str = "/opt/kafka/bin/kafka-topics.sh";
 
@@ -36,7 +41,7 @@ fn the_loader_of_compose_takes_the_files_and_no_broken_one() {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     };
     let project = |files: &[&str]| -> Value {
-        serde_saphyr::from_str(&load(files, &root()).expect("a project")).expect("YAML")
+        serde_saphyr::from_str(&load(files, &path("")).expect("a project")).expect("YAML")
     };
     let (real, simulated) = (project(&FILES[..1]), project(&FILES));
     let bundled = "mongodb://pricepipe:pricepipe@mongodb:27017/";
@@ -59,7 +64,7 @@ fn the_loader_of_compose_takes_the_files_and_no_broken_one() {
             "kafca",
         ),
     ] {
-        let text = text(FILES[0]).replacen(sound, broken, 1);
+        let text = read(FILES[0]).replacen(sound, broken, 1);
         fs::write(folder.path().join("broken.yaml"), text).expect("a writable folder");
         let error = load(&["broken.yaml"], folder.path()).expect_err(broken);
         assert!(error.contains(says), "{broken}: {error}");
@@ -70,7 +75,7 @@ fn the_loader_of_compose_takes_the_files_and_no_broken_one() {
 #[ignore = "needs promtool, from Debian's packages"]
 fn promtool_takes_what_prometheus_is_told() {
     let folder = tempfile::tempdir().expect("a writable folder");
-    let rules = root().join("charts/pricepipe/files/alerts.yaml");
+    let rules = path("charts/pricepipe/files/alerts.yaml");
     let told = config(FILES[0], "prometheus")
         .replace("/etc/prometheus/alerts.yaml", rules.to_str().expect("a path in UTF-8"));
     fs::write(folder.path().join("prometheus.yml"), told).expect("a writable folder");
@@ -83,7 +88,7 @@ fn promtool_takes_what_prometheus_is_told() {
 #[test]
 #[ignore = "needs Kafka's tools"]
 fn kafka_knows_every_setting_that_it_is_given() {
-    let output = testbed("kafka", &["run", "kafka.server.KafkaConfig"], &root());
+    let output = testbed("kafka", &["run", "kafka.server.KafkaConfig"], &path(""));
     let known = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for variable in variables(&services()["kafka"]).into_keys() {
