@@ -17,6 +17,8 @@ pub enum Exit {
     Unreachable = 4,
     /// What was asked for is not there.
     NotFound = 5,
+    /// Observations are missing or doubled.
+    Discrepancy = 6,
 }
 
 /// Every exit code with its meaning, for `--help` and the documentation.
@@ -28,6 +30,7 @@ Exit codes:
   3    a file or a variable says something that cannot be used
   4    a server that the command cannot do without cannot be reached
   5    what was asked for is not there
+  6    observations are missing or doubled
   130  ended by a second signal before all was drained";
 
 impl From<Exit> for ExitCode {
@@ -64,7 +67,15 @@ mod tests {
 
     #[test]
     fn every_code_is_documented() {
-        for exit in [Exit::Ok, Exit::Failure, Exit::Usage, Exit::Invalid, Exit::Unreachable, Exit::NotFound] {
+        for exit in [
+            Exit::Ok,
+            Exit::Failure,
+            Exit::Usage,
+            Exit::Invalid,
+            Exit::Unreachable,
+            Exit::NotFound,
+            Exit::Discrepancy,
+        ] {
             let line = format!("\n  {}  ", exit as u8);
             assert!(EXIT_CODES.contains(&line), "{exit:?}");
         }

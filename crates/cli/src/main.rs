@@ -10,6 +10,7 @@ mod exit;
 mod file;
 mod output;
 mod parts;
+mod rows;
 mod run;
 
 use std::process::ExitCode;

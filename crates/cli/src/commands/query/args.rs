@@ -2,14 +2,14 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use pricepipe_core::{
     Timestamp, TimestampError,
     analytics::{Interval, Percent},
 };
 use pricepipe_store::Selection;
 
-use crate::args::StoreArgs;
+use crate::{args::StoreArgs, rows::Output};
 
 /// Shown by `pricepipe query --help`; a test runs each line.
 pub(crate) const EXAMPLES: &str = "\
@@ -254,18 +254,6 @@ impl FromStr for Moment {
             },
         )
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people
-    Table,
-    /// One JSON array
-    Json,
-    /// A JSON object per line
-    Ndjson,
-    /// Comma-separated values below their names
-    Csv,
 }
 
 fn limit(text: &str) -> Result<usize, String> {

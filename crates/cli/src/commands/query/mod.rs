@@ -2,7 +2,6 @@
 
 pub(crate) mod args;
 mod overview;
-mod printer;
 mod series;
 mod silence;
 

@@ -8,8 +8,8 @@ use pricepipe_store::SymbolCount;
 use super::{
     Source, Trouble,
     args::{CommonArgs, PricesArgs},
-    printer::{Cell, Column, Printer, column, detail},
 };
+use crate::rows::{Cell, Column, Printer, column, detail};
 
 const LATEST: &[Column] = &[
     column("collection", "COLLECTION"),

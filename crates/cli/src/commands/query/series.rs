@@ -11,11 +11,8 @@ use pricepipe_core::{
 };
 use pricepipe_store::Selection;
 
-use super::{
-    Answer, Source, Trouble,
-    args::PricesArgs,
-    printer::{Cell, Column, Printer, column, detail},
-};
+use super::{Answer, Source, Trouble, args::PricesArgs};
+use crate::rows::{Cell, Column, Printer, column, detail};
 
 const JUMPS: &[Column] = &[
     detail("collection"),

@@ -8,34 +8,46 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
+use clap::ValueEnum;
 use pricepipe_core::analytics::Decimal;
-
-use super::args::Output;
 
 /// Rows whose widths are looked at before a table begins.
 const LOOK_AHEAD: usize = 1_000;
 /// As many digits of a computed figure as people read. Programs get them all.
 const DIGITS_FOR_PEOPLE: u32 = 10;
 
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// One JSON array
+    Json,
+    /// A JSON object per line
+    Ndjson,
+    /// Comma-separated values below their names
+    Csv,
+}
+
 /// A column: its name for programs, and its heading for people, who do not see a column without.
-pub(super) struct Column {
-    pub(super) key: &'static str,
-    pub(super) heading: Option<&'static str>,
+pub(crate) struct Column {
+    pub(crate) key: &'static str,
+    pub(crate) heading: Option<&'static str>,
 }
 
 /// A column that people see.
-pub(super) const fn column(key: &'static str, heading: &'static str) -> Column {
+pub(crate) const fn column(key: &'static str, heading: &'static str) -> Column {
     Column { key, heading: Some(heading) }
 }
 
 /// A column for programs alone.
-pub(super) const fn detail(key: &'static str) -> Column {
+pub(crate) const fn detail(key: &'static str) -> Column {
     Column { key, heading: None }
 }
 
 /// A value of a row.
 #[derive(Clone, Debug)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Text(String),
     /// For programs, for people.
     Number(String, String),
@@ -43,28 +55,28 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    pub(super) fn text(value: impl Display) -> Cell {
+    pub(crate) fn text(value: impl Display) -> Cell {
         Cell::Text(value.to_string())
     }
 
     /// A number with its own digits.
-    pub(super) fn number(value: impl Display) -> Cell {
+    pub(crate) fn number(value: impl Display) -> Cell {
         Cell::with_form(&value, value.to_string())
     }
 
     /// A number that people see in another form.
-    pub(super) fn with_form(value: impl Display, form: String) -> Cell {
+    pub(crate) fn with_form(value: impl Display, form: String) -> Cell {
         Cell::Number(value.to_string(), form)
     }
 
     /// A computed number.
-    pub(super) fn figure(value: Decimal) -> Cell {
+    pub(crate) fn figure(value: Decimal) -> Cell {
         let short = value.round_sf(DIGITS_FOR_PEOPLE).unwrap_or(value).normalize();
         Cell::with_form(value, short.to_string())
     }
 
     /// A computed number, if there is one.
-    pub(super) fn figure_or_none(value: Option<Decimal>) -> Cell {
+    pub(crate) fn figure_or_none(value: Option<Decimal>) -> Cell {
         value.map_or(Cell::Missing, Cell::figure)
     }
 
@@ -92,7 +104,7 @@ impl Cell {
 }
 
 /// Writes rows.
-pub(super) struct Printer<W: Write> {
+pub(crate) struct Printer<W: Write> {
     out: BufWriter<W>,
     output: Output,
     columns: &'static [Column],
@@ -103,7 +115,7 @@ pub(super) struct Printer<W: Write> {
 }
 
 impl<W: Write> Printer<W> {
-    pub(super) fn new(out: W, output: Output, columns: &'static [Column]) -> Self {
+    pub(crate) fn new(out: W, output: Output, columns: &'static [Column]) -> Self {
         Printer {
             out: BufWriter::new(out),
             output,
@@ -115,7 +127,7 @@ impl<W: Write> Printer<W> {
     }
 
     /// Writes a row: a cell for each column.
-    pub(super) fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
         self.rows += 1;
         match self.output {
             Output::Json => {
@@ -136,7 +148,7 @@ impl<W: Write> Printer<W> {
     }
 
     /// Writes what is still to be written, and tells how many rows there were.
-    pub(super) fn finish(mut self) -> io::Result<u64> {
+    pub(crate) fn finish(mut self) -> io::Result<u64> {
         match self.output {
             Output::Json if self.rows == 0 => writeln!(self.out, "[]")?,
             Output::Json => writeln!(self.out, "\n]")?,
