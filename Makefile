@@ -16,11 +16,16 @@ PIPELINE ?= examples/quickstart.yaml
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install what the build needs (gcc, g++, make, perl), where it is missing and we are root
-	@missing=(); for tool in gcc g++ make perl; do command -v $$tool >/dev/null || missing+=($$tool); done; \
+# need TOOLS: installs Debian packages that are called like the programs in them, where these are missing and we are root.
+define need
+	@missing=(); for tool in $(1); do command -v $$tool >/dev/null || missing+=($$tool); done; \
 	[ $${#missing[@]} = 0 ] || { \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "the build needs: $${missing[*]}; install them" >&2; exit 1; }; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "this needs: $${missing[*]}; install them" >&2; exit 1; }; \
 	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >/dev/null; }
+endef
+
+setup: ## install what the build needs (gcc, g++, make, perl), where it is missing and we are root
+	$(call need,gcc g++ make perl)
 	@command -v cargo >/dev/null || { echo "the build needs Rust: https://rustup.rs" >&2; exit 1; }
 
 run: setup ## a whole pipeline in one process, with a simulated exchange; PIPELINE=FILE chooses another file
@@ -37,6 +42,7 @@ test-plain: build ## the tests that need no server
 
 # Tests marked `#[ignore = "needs …"]` want real servers or a cluster. They mostly wait, so some run at a time.
 test-servers: build ## those with Kafka and a MongoDB-compatible server, started and stopped here; KEEP=1 leaves them running
+	$(call need,python3)
 	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --skip chart:: --test-threads 4
 
 test-cluster: build ## those in a real Kubernetes, started and stopped here; KEEP=1 leaves it running

@@ -3,6 +3,7 @@
 
 pub mod chart;
 pub mod cluster;
+pub mod command;
 pub mod dashboards;
 pub mod documents;
 pub mod exchange;
@@ -14,6 +15,7 @@ pub mod oracle;
 pub mod pipelines;
 pub mod promql;
 pub mod servers;
+pub mod stored;
 pub mod topics;
 pub mod worker;
 

@@ -3,28 +3,11 @@
 use std::{
     io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use pricepipe_tests::worker::binary;
-
-/// The command line in a folder of its own, without the caller's environment.
-fn pricepipe(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary("pricepipe"));
-    command.args(arguments).current_dir(folder).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output: Output = pricepipe(folder, arguments).output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
-}
-
-fn example(name: &str) -> String {
-    format!("{}/../examples/{name}", env!("CARGO_MANIFEST_DIR"))
-}
+use pricepipe_tests::command::{example, pricepipe, run};
 
 #[test]
 fn the_quickstart_shows_prices_within_five_seconds_and_ends_with_a_summary() {
@@ -267,7 +250,7 @@ fn the_readme_has_the_exit_codes_that_the_help_has() {
     };
     let codes: Vec<String> = help.split("Exit codes:\n").nth(1).unwrap().lines().filter_map(row).collect();
     let written: Vec<&str> = table.lines().skip(3).collect();
-    assert!(codes.len() == 7 && written == codes, "{written:#?}\n{codes:#?}");
+    assert!(codes.len() == 8 && written == codes, "{written:#?}\n{codes:#?}");
 }
 
 #[test]

@@ -43,8 +43,9 @@ pub(super) async fn jumps(
 }
 
 fn jump_row(collection: &CollectionName, symbol: &str, jump: Jump) -> Vec<Cell> {
-    // A sign, so that a rise is seen as one.
+    // A sign, so that a rise is seen as one. Formatting alone would cut digits off instead of rounding.
     let sign = if jump.percent.is_sign_negative() { "" } else { "+" };
+    let rounded = jump.percent.round_dp(3);
     vec![
         Cell::text(collection),
         Cell::text(symbol),
@@ -52,7 +53,7 @@ fn jump_row(collection: &CollectionName, symbol: &str, jump: Jump) -> Vec<Cell> 
         Cell::number(jump.from.price),
         Cell::text(jump.to.time),
         Cell::number(jump.to.price),
-        Cell::with_form(jump.percent, format!("{sign}{:.3}", jump.percent)),
+        Cell::with_form(jump.percent, format!("{sign}{rounded:.3}")),
     ]
 }
 
