@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One part after another: two cores are busy with one.
 .NOTPARALLEL:
-.PHONY: help setup run build test test-plain test-servers test-cluster test-chart check generate bench servers servers-down cluster cluster-down images clean-servers
+.PHONY: help setup run build test test-plain test-servers test-cluster test-chart check generate docs bench servers servers-down cluster cluster-down images clean-servers
 
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
@@ -63,6 +63,8 @@ check: setup ## what a change must pass besides its tests: formatting, lints, ge
 
 generate: setup ## write the generated files anew
 	UPDATE=1 $(TEST) --quiet -- up_to_date
+
+docs: generate ## write the documentation anew, where it repeats what the code says (the same as generate)
 
 bench: setup ## measure speed and memory against real servers, release build; fails when a bar is missed
 	cargo build --locked --workspace --release --bins --test bench

@@ -10,7 +10,10 @@ use pricepipe_service::{
     worker::resolve,
 };
 
-use crate::{commands::query::args as query, exit::EXIT_CODES};
+use crate::{
+    commands::{man, query::args as query},
+    exit::EXIT_CODES,
+};
 
 /// A list of market symbols becomes a running price pipeline: exchange → Kafka → store.
 #[derive(Debug, Parser)]
@@ -48,6 +51,9 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+    /// Print manual pages
+    #[command(after_long_help = man::EXAMPLES)]
+    Man(man::ManArgs),
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -69,7 +75,7 @@ them whose document was there already.";
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
   pricepipe validate examples/quickstart.yaml
-  pricepipe validate pipelines/*.yaml";
+  pricepipe validate examples/*.yaml";
 
 const ESTIMATE_EXAMPLES: &str = "\
 Examples:

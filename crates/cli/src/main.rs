@@ -42,6 +42,7 @@ fn execute(command: Command) -> Result<(), Failed> {
             clap_complete::generate(shell, &mut Cli::command(), "pricepipe", &mut script);
             output::answer(&String::from_utf8_lossy(&script))
         }
+        Command::Man(args) => commands::man::man(&args, Cli::command()),
         Command::Query(args) => {
             dotenv::read()?;
             asynchronously(commands::query::query(&args))

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod estimate;
+pub(crate) mod man;
 pub(crate) mod query;
 pub(crate) mod simulate_exchange;
 pub(crate) mod validate;
