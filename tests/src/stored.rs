@@ -26,7 +26,7 @@ pub fn observations<'a>(
     prices.into_iter().enumerate().map(message).collect()
 }
 
-/// A walk of prices every three seconds that is the same each time: steps up to 0.1 % in cents, at times a jump.
+/// A walk of prices every three seconds around a price in cents, the same each time: small steps, at times a jump.
 pub fn walk(symbol: &str, first_millis: i64, cents: i64, count: i64) -> Vec<PriceMessage> {
     let mut state = u64::try_from(cents).expect("a positive price");
     let mut price = cents;
@@ -34,7 +34,7 @@ pub fn walk(symbol: &str, first_millis: i64, cents: i64, count: i64) -> Vec<Pric
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let random = i64::try_from(state >> 33).expect("31 bits");
         let reach = if random % 17 == 0 { cents / 200 } else { cents / 2_000 };
-        price += random % (2 * reach + 1) - reach;
+        price += random % (2 * reach + 1) - reach - (price - cents) / 200;
         (first_millis + n * 3_000, Cow::Owned(format!("{}.{:02}", price / 100, price % 100)))
     };
     observations(symbol, (0..count).map(step).collect::<Vec<_>>())

@@ -26,6 +26,16 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port")
 }
 
+/// Resident memory of a process in MiB: now and at its highest. Nothing of one that has ended.
+pub fn memory_mib(process: u32) -> (f64, f64) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
+
 /// A running worker. Killed when dropped.
 pub struct Worker {
     child: Child,
@@ -119,12 +129,7 @@ impl Worker {
 
     /// Resident memory in MiB: now and at its highest.
     pub fn memory_mib(&self) -> (f64, f64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-        };
-        (field("VmRSS:"), field("VmHWM:"))
+        memory_mib(self.child.id())
     }
 
     /// CPU time used so far, user and system.

@@ -36,7 +36,11 @@ fn the_page_of_commands_is_up_to_date() {
 fn every_command_has_examples_and_each_can_be_typed_as_it_stands() {
     let folder = tempfile::tempdir().expect("a folder");
     std::os::unix::fs::symlink(command::example(""), folder.path().join("examples")).expect("a link");
-    std::fs::write(folder.path().join("trades.csv"), "id,time_ms,price,quantity,side\n1,1795413600000,1.5,2,buy\n").expect("a file");
+    std::fs::write(
+        folder.path().join("trades.csv"),
+        "id,time_ms,price,quantity,side\n1,1795413600000,1.5,2,buy\n",
+    )
+    .expect("a file");
     let simulated = "run examples/quickstart.yaml --simulate --stop-after 7 --admin-address localhost:0";
     let words: Vec<&str> = simulated.split(' ').collect();
     assert_eq!(command::run(folder.path(), &words).0, 0, "prices to look at");

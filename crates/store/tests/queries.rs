@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 
 use mongodb::bson::{DateTime, Decimal128, doc};
 use pricepipe_core::{
@@ -264,91 +264,5 @@ async fn mongodb_leaves_out_what_is_no_price_and_does_not_trust_a_rounded_sum() 
     assert_eq!((found.count, found.max.price.to_string()), (11, "2.5".to_owned()));
     let found = candles_of(&*history, &all, "1d").await;
     assert_eq!((found.len(), found[0].count, found[0].close.to_string()), (1, 11, "2.5".to_owned()));
-    mongo.drop().await;
-}
-
-/// The peak of what this process has had in memory, in MiB; Linux tells it.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1_024
-}
-
-/// A million documents that end now, as those of a pipeline that runs.
-async fn fill_with_a_million(store: &dyn Store) {
-    store.prepare(&[collection("btc")]).await.unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
-    let first = now / 3_000 * 3_000 - 3_000_000_000;
-    for thousand in 0..200_i64 {
-        let batch = (thousand * 5_000..(thousand + 1) * 5_000).map(|n| {
-            let millis = first + n * 3_000;
-            PriceMessage {
-                time: Timestamp::from_millis(millis).unwrap(),
-                id: format!("binance:BTCUSDT:price:{millis}"),
-                ..message("BTCUSDT", n, &format!("{}.{:02}", 67_000 + n % 613, n % 100))
-            }
-        });
-        store.write(&collection("btc"), batch.collect()).await.unwrap();
-    }
-}
-
-/// The last thousand within 50 ms, everything in 64 MiB.
-async fn a_million_are_quick_and_small(history: &dyn History) {
-    let last = Selection { newest: Some(1_000), ..Selection::all("BTCUSDT") };
-    assert_eq!(prices(history, &last).await.len(), 1_000); // the first query pays for the connection
-    let quickest = {
-        let mut times = Vec::new();
-        for _ in 0..5 {
-            let started = Instant::now();
-            assert_eq!(prices(history, &last).await.len(), 1_000);
-            times.push(started.elapsed());
-        }
-        times.sort();
-        times[2]
-    };
-    println!("the last 1,000 of 1,000,000: {quickest:?} (median of 5)");
-    let all = Selection::all("BTCUSDT");
-    let started = Instant::now();
-    assert_eq!(stats_of(history, &all).await.unwrap().count, 1_000_000);
-    println!("statistics of 1,000,000: {:?}", started.elapsed());
-    let started = Instant::now();
-    let (mut series, mut averages) =
-        (history.prices(&collection("btc"), all.clone()), MovingAverages::over(20.try_into().unwrap()));
-    let mut rows = 0;
-    while let Some(chunk) = series.next().await.unwrap() {
-        rows += chunk.into_iter().filter_map(|point| averages.push(point)).count();
-    }
-    assert_eq!(rows, 999_981);
-    println!("moving averages of 1,000,000: {:?}", started.elapsed());
-    let started = Instant::now();
-    assert_eq!(
-        candles_of(history, &all, "1h").await.iter().map(|candle| candle.count).sum::<u64>(),
-        1_000_000
-    );
-    println!("candles of 1,000,000: {:?}", started.elapsed());
-    println!("peak memory: {} MiB", peak_memory());
-    assert!(quickest.as_millis() < 50, "the last 1,000 took {quickest:?}");
-    assert!(peak_memory() < 64, "{} MiB", peak_memory());
-}
-
-/// Alone in its process (`--exact`), or the memory is that of others too.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs half a minute"]
-async fn bench_sqlite_a_million_are_quick_and_small() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = StoreConfig::Embedded { path: folder.path().join("prices.sqlite"), retention_seconds: 0 };
-    let store = open(&config, None).unwrap();
-    fill_with_a_million(&*store).await;
-    store.close().await;
-    a_million_are_quick_and_small(&*open_for_reading(&config, None).unwrap()).await;
-}
-
-/// As above.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING)"]
-async fn bench_mongodb_a_million_are_quick_and_small() {
-    let mongo = Mongo::connect().await;
-    fill_with_a_million(&*mongo.store(PriceType::Decimal, 0)).await;
-    a_million_are_quick_and_small(&*reading(&mongo)).await;
     mongo.drop().await;
 }

@@ -6,3 +6,4 @@ mod controller;
 mod drain;
 mod idle;
 mod latency;
+mod queries;

@@ -97,9 +97,9 @@ fn sections(notes: &str) -> Roff {
             Some((title, lines)) if title.ends_with(':') => {
                 roff.control("SH", [title.trim_end_matches(':').to_uppercase().as_str()]);
                 roff.control("nf", []);
-                lines
-                    .lines()
-                    .for_each(|line| drop(roff.text([roman(line.strip_prefix("  ").unwrap_or(line))])));
+                for line in lines.lines() {
+                    roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+                }
                 roff.control("fi", []);
             }
             _ => {
