@@ -27,12 +27,13 @@ const LAWS: &[Law] = &[
     Law { folder: "service", uses: &["core"], never: &["kube", "mongodb"] },
     Law { folder: "store", uses: &["core"], never: &["kube", "rdkafka"] },
     Law { folder: "exchange-sim", uses: &["core"], never: &["kube", "rdkafka", "mongodb"] },
+    Law { folder: "plot", uses: &["core"], never: &["tokio", "kube", "rdkafka", "mongodb", "reqwest"] },
     Law { folder: "producer", uses: &["core", "service"], never: &["kube", "mongodb"] },
     Law { folder: "consumer", uses: &["core", "service", "store"], never: &["kube", "reqwest"] },
     Law { folder: "controller", uses: &["api", "core", "service"], never: &["mongodb", "reqwest"] },
     Law {
         folder: "cli",
-        uses: &["api", "consumer", "core", "exchange-sim", "producer", "service", "store"],
+        uses: &["api", "consumer", "core", "exchange-sim", "plot", "producer", "service", "store"],
         never: &["kube-client", "kube-runtime"],
     },
 ];
@@ -41,6 +42,7 @@ const LAWS: &[Law] = &[
 const PLACES: &[(&str, &[&str])] = &[
     ("axum", &["service", "exchange-sim"]),
     ("clap", &["cli"]),
+    ("epaint_default_fonts", &["plot"]),
     ("jsonschema", &["api"]),
     ("k8s-openapi", &["api", "controller"]),
     ("kube", &["api", "controller"]),
@@ -48,6 +50,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("ratatui", &["cli"]),
     ("rdkafka", &["service", "producer", "consumer", "controller", "cli"]),
     ("reqwest", &["producer"]),
+    ("resvg", &["plot"]),
     ("rusqlite", &["store"]),
     ("schemars", &["api"]),
 ];
