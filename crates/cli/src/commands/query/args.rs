@@ -9,6 +9,7 @@ use pricepipe_core::{
 };
 use pricepipe_store::Selection;
 
+use super::plot::args::PlotArgs;
 use crate::{args::StoreArgs, rows::Output};
 
 /// Shown by `pricepipe query --help`; a test runs each line.
@@ -16,11 +17,12 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   pricepipe query latest -f examples/quickstart.yaml
   pricepipe query count -f examples/quickstart.yaml --output json
-  pricepipe query stats -f examples/quickstart.yaml --since 24h
+  pricepipe query stats -f examples/quickstart.yaml --since 24h --plot
   pricepipe query jumps -f examples/quickstart.yaml --percent 0.5 --within 1m
   pricepipe query moving-average -f examples/quickstart.yaml -s BTCUSDT -w 50
   pricepipe query volatility -f examples/quickstart.yaml --annualise -o csv
-  pricepipe query candles -f examples/quickstart.yaml -i 5m --output ndjson";
+  pricepipe query candles -f examples/quickstart.yaml -i 5m --output ndjson
+  pricepipe query candles -f examples/quickstart.yaml -i 1m --plot candles.svg";
 
 /// As many prices as a query keeps in memory when it is asked for the newest.
 const MOST: usize = 1_000_000;
@@ -53,20 +55,26 @@ pub(crate) enum Question {
     },
     /// Number, minimum, maximum, average and standard deviation (of a sample) of each symbol's prices
     #[command(
-        after_long_help = "Examples:\n  pricepipe query stats -f examples/quickstart.yaml --limit 1000"
+        after_long_help = "Examples:\n  pricepipe query stats -f examples/quickstart.yaml --limit 1000\n  \
+        pricepipe query stats -f examples/quickstart.yaml --plot prices.svg"
     )]
     Stats {
         #[command(flatten)]
         prices: PricesArgs,
+        #[command(flatten)]
+        plot: PlotArgs,
     },
     /// Moves of at least so many percent from one price to the next, or within a time
     #[command(
-        after_long_help = "Examples:\n  pricepipe query jumps -f examples/quickstart.yaml --percent 1 --within 60s\n\n\
+        after_long_help = "Examples:\n  pricepipe query jumps -f examples/quickstart.yaml --percent 1 --within 60s\n  \
+        pricepipe query jumps -f examples/quickstart.yaml --percent 0.5 --plot jumps.png\n\n\
         A move within a time is told once; the search begins anew where it ended."
     )]
     Jumps {
         #[command(flatten)]
         prices: PricesArgs,
+        #[command(flatten)]
+        plot: PlotArgs,
         /// How far the price must move, in percent
         #[arg(long, value_name = "PERCENT", default_value = "1")]
         percent: Percent,
@@ -76,26 +84,34 @@ pub(crate) enum Question {
     },
     /// The simple and the exponential moving average at each price
     #[command(
-        after_long_help = "Examples:\n  pricepipe query moving-average -f examples/quickstart.yaml -w 50 -l 1000\n\n\
+        after_long_help = "Examples:\n  pricepipe query moving-average -f examples/quickstart.yaml -w 50 -l 1000\n  \
+        pricepipe query moving-average -f examples/quickstart.yaml --plot --since 1h\n\n\
         The exponential average begins as the first simple one and moves by 2 / (window + 1) of the difference.\n\
         Without --limit, --since and --until there is a row for each of the newest 100 prices."
     )]
     MovingAverage {
         #[command(flatten)]
         prices: PricesArgs,
+        #[command(flatten)]
+        plot: PlotArgs,
         /// Over how many prices
         #[arg(short, long, value_name = "PRICES", default_value_t = 20, value_parser = window::<1>)]
         window: usize,
     },
     /// The standard deviation of logarithmic returns over a window, at each price
     #[command(
-        after_long_help = "Examples:\n  pricepipe query volatility -f examples/quickstart.yaml --annualise -l 1000\n\n\
+        after_long_help = "Examples:\n  pricepipe query volatility -f examples/quickstart.yaml --annualise -l 1000\n  \
+        pricepipe query volatility -f examples/quickstart.yaml -l 500 --plot risk.svg\n\n\
         A year has 365 days, and returns are as long as they are on average in the window.\n\
+        The band that --plot draws around a price is price * exp(±2 * volatility): where the next price\n\
+        is to be expected 19 times of 20 if returns go on like those of the window.\n\
         Without --limit, --since and --until there is a row for each of the newest 100 prices."
     )]
     Volatility {
         #[command(flatten)]
         prices: PricesArgs,
+        #[command(flatten)]
+        plot: PlotArgs,
         /// Over how many returns
         #[arg(short, long, value_name = "RETURNS", default_value_t = 20, value_parser = window::<2>)]
         window: usize,
@@ -105,12 +121,15 @@ pub(crate) enum Question {
     },
     /// The first, greatest, least and last price of each interval
     #[command(
-        after_long_help = "Examples:\n  pricepipe query candles -f examples/quickstart.yaml --interval 1h --since 7d\n\n\
+        after_long_help = "Examples:\n  pricepipe query candles -f examples/quickstart.yaml --interval 1h --since 7d\n  \
+        pricepipe query candles -f examples/quickstart.yaml --plot day.png --theme dark\n\n\
         Days begin at midnight and weeks on Monday, UTC. An interval without a price has no candle."
     )]
     Candles {
         #[command(flatten)]
         prices: PricesArgs,
+        #[command(flatten)]
+        plot: PlotArgs,
         /// How long a candle is: a number with ms, s, m, h, d or w
         #[arg(short, long, value_name = "TIME", default_value = "1m")]
         interval: Interval,
@@ -122,7 +141,7 @@ impl Question {
     pub(crate) fn prices(&self) -> Option<&PricesArgs> {
         match self {
             Question::Latest { .. } | Question::Count { .. } => None,
-            Question::Stats { prices }
+            Question::Stats { prices, .. }
             | Question::Jumps { prices, .. }
             | Question::MovingAverage { prices, .. }
             | Question::Volatility { prices, .. }
@@ -134,11 +153,23 @@ impl Question {
     pub(crate) fn common(&self) -> &CommonArgs {
         match self {
             Question::Latest { common } | Question::Count { common } => common,
-            Question::Stats { prices }
+            Question::Stats { prices, .. }
             | Question::Jumps { prices, .. }
             | Question::MovingAverage { prices, .. }
             | Question::Volatility { prices, .. }
             | Question::Candles { prices, .. } => &prices.common,
+        }
+    }
+
+    /// What is to be drawn of it, where it can be.
+    pub(crate) fn plot(&self) -> Option<&PlotArgs> {
+        match self {
+            Question::Latest { .. } | Question::Count { .. } => None,
+            Question::Stats { plot, .. }
+            | Question::Jumps { plot, .. }
+            | Question::MovingAverage { plot, .. }
+            | Question::Volatility { plot, .. }
+            | Question::Candles { plot, .. } => Some(plot),
         }
     }
 

@@ -2,8 +2,10 @@
 
 pub(crate) mod args;
 mod overview;
+mod plot;
 mod series;
 mod silence;
+mod telling;
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
@@ -11,7 +13,10 @@ use pricepipe_core::{Pipeline, Timestamp, names::CollectionName};
 use pricepipe_service::clock;
 use pricepipe_store::{History, OpenError, StoreError};
 
-use self::args::{CommonArgs, QueryArgs, Question};
+use self::{
+    args::{CommonArgs, QueryArgs, Question},
+    plot::{Plot, args::Medium},
+};
 use crate::{
     exit::{Exit, Failed},
     file, output,
@@ -27,14 +32,16 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     if let Some(prices) = args.question.prices() {
         prices.check(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
     }
+    let medium = medium(&pipeline, &args.question)?;
     let history = open(&pipeline, common)?;
-    let source = Source { history: &*history, pipeline: &pipeline, now };
+    let source = Source { history: &*history, pipeline: &pipeline, now, medium };
     let answered = answer(&source, &args.question).await;
     history.close().await;
     match answered {
         Ok(answer) => {
             silence::reasons(&args.question, &answer).iter().for_each(output::note);
-            Ok(())
+            // A chart without what was asked for would only look like an answer.
+            answer.plot.filter(|_| answer.rows > 0).map_or(Ok(()), Plot::draw)
         }
         // The reader has seen enough (`| head`).
         Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -48,6 +55,8 @@ struct Source<'a> {
     history: &'a dyn History,
     pipeline: &'a Pipeline,
     now: Timestamp,
+    /// Where a chart goes, if one is wanted.
+    medium: Option<Medium>,
 }
 
 impl Source<'_> {
@@ -79,17 +88,19 @@ impl From<io::Error> for Trouble {
 }
 
 /// What was written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Answer {
     rows: u64,
     /// How many prices of each symbol were looked at, and how many rows came of them, where that was counted.
     symbols: Vec<(String, u64, u64)>,
+    /// What is still to be drawn.
+    plot: Option<Plot>,
 }
 
 impl Answer {
     /// An answer that did not look at prices.
     fn of_rows(rows: u64) -> Self {
-        Answer { rows, symbols: Vec::new() }
+        Answer { rows, ..Answer::default() }
     }
 }
 
@@ -98,18 +109,27 @@ async fn answer(source: &Source<'_>, question: &Question) -> Result<Answer, Trou
     match question {
         Question::Latest { common } => overview::latest(source, common).await.map(Answer::of_rows),
         Question::Count { common } => overview::count(source, common).await.map(Answer::of_rows),
-        Question::Stats { prices } => overview::stats(source, prices).await.map(Answer::of_rows),
-        Question::Jumps { prices, percent, within } => series::jumps(source, prices, *percent, *within).await,
-        Question::MovingAverage { prices, window } => {
+        Question::Stats { prices, .. } => overview::stats(source, prices).await,
+        Question::Jumps { prices, percent, within, .. } => {
+            series::jumps(source, prices, *percent, *within).await
+        }
+        Question::MovingAverage { prices, window, .. } => {
             series::moving_average(source, prices, *window, question.before()).await
         }
-        Question::Volatility { prices, window, annualise } => {
+        Question::Volatility { prices, window, annualise, .. } => {
             series::volatility(source, prices, (*window, question.before()), *annualise).await
         }
-        Question::Candles { prices, interval } => {
-            series::candles(source, prices, *interval).await.map(Answer::of_rows)
-        }
+        Question::Candles { prices, interval, .. } => series::candles(source, prices, *interval).await,
     }
+}
+
+/// Where the chart goes, if one is wanted.
+fn medium(pipeline: &Pipeline, question: &Question) -> Result<Option<Medium>, Failed> {
+    let Some(plot) = question.plot() else { return Ok(None) };
+    let common = question.common();
+    let symbols = if common.symbols.is_empty() { pipeline.symbols.len() } else { common.symbols.len() };
+    let panels = if matches!(question, Question::Volatility { .. }) { 2 * symbols } else { symbols };
+    plot.medium(common.output, panels as f64).map_err(|problem| Failed::new(Exit::Usage, problem))
 }
 
 fn open(pipeline: &Pipeline, common: &CommonArgs) -> Result<Arc<dyn History>, Failed> {

@@ -2,12 +2,18 @@
 
 use std::io::stdout;
 
-use pricepipe_core::{PriceMessage, Timestamp};
-use pricepipe_store::SymbolCount;
+use pricepipe_core::{
+    PriceMessage, Timestamp,
+    analytics::{Stats, StatsFold},
+    names::CollectionName,
+};
+use pricepipe_store::{Series, SymbolCount};
 
 use super::{
-    Source, Trouble,
+    Answer, Source, Trouble,
     args::{CommonArgs, PricesArgs},
+    plot::sketches::Prices,
+    telling::Telling,
 };
 use crate::rows::{Cell, Column, Printer, column, detail};
 
@@ -83,26 +89,47 @@ const STATS: &[Column] = &[
     column("standardDeviation", "STD DEVIATION"),
 ];
 
-pub(super) async fn stats(source: &Source<'_>, prices: &PricesArgs) -> Result<u64, Trouble> {
-    let mut printer = Printer::new(stdout(), prices.common.output, STATS);
+pub(super) async fn stats(source: &Source<'_>, prices: &PricesArgs) -> Result<Answer, Trouble> {
+    let mut telling =
+        Telling::new(source, prices.common.output, STATS, || "average and standard deviation".to_owned());
     for (collection, symbol) in source.symbols(&prices.common) {
-        let selection = prices.selection(symbol, source.now);
-        let Some(stats) = pricepipe_store::stats(source.history, collection, selection).await? else {
-            continue;
+        let (selection, history) = (prices.selection(symbol, source.now), source.history);
+        let mut sketch = telling.sketch(Prices::new);
+        let stats = match &mut sketch {
+            None => pricepipe_store::stats(history, collection, selection).await?,
+            Some(sketch) => sketched(sketch, history.prices(collection, selection)).await?,
         };
-        printer.row(vec![
-            Cell::text(collection),
-            Cell::text(symbol),
-            Cell::number(stats.count),
-            Cell::text(stats.first.time),
-            Cell::text(stats.last.time),
-            Cell::number(stats.min.price),
-            Cell::text(stats.min.time),
-            Cell::number(stats.max.price),
-            Cell::text(stats.max.time),
-            Cell::figure(stats.average),
-            Cell::figure_or_none(stats.deviation),
-        ])?;
+        let Some(stats) = stats else { continue };
+        telling.row(stats_row(collection, symbol, &stats))?;
+        telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol, &stats)));
     }
-    Ok(printer.finish()?)
+    telling.finish()
+}
+
+/// The statistics of prices that are also drawn: a store that adds up by itself would not show them.
+async fn sketched(sketch: &mut Prices, mut series: Series) -> Result<Option<Stats>, Trouble> {
+    let mut fold = StatsFold::default();
+    while let Some(chunk) = series.next().await? {
+        for point in chunk {
+            fold.push(point);
+            sketch.push(point);
+        }
+    }
+    Ok(fold.finish())
+}
+
+fn stats_row(collection: &CollectionName, symbol: &str, stats: &Stats) -> Vec<Cell> {
+    vec![
+        Cell::text(collection),
+        Cell::text(symbol),
+        Cell::number(stats.count),
+        Cell::text(stats.first.time),
+        Cell::text(stats.last.time),
+        Cell::number(stats.min.price),
+        Cell::text(stats.min.time),
+        Cell::number(stats.max.price),
+        Cell::text(stats.max.time),
+        Cell::figure(stats.average),
+        Cell::figure_or_none(stats.deviation),
+    ]
 }

@@ -1,18 +1,19 @@
 //! Questions with many rows for each symbol: jumps, moving averages, volatility, candles.
 
-use std::{
-    io::{self, Stdout, stdout},
-    num::NonZeroUsize,
-};
+use std::{io, num::NonZeroUsize};
 
 use pricepipe_core::{
     analytics::{Candle, Interval, Jump, Jumps, MovingAverages, Percent, PricePoint, Volatility},
     names::CollectionName,
 };
-use pricepipe_store::Selection;
 
-use super::{Answer, Source, Trouble, args::PricesArgs};
-use crate::rows::{Cell, Column, Printer, column, detail};
+use super::{
+    Answer, Source, Trouble,
+    args::PricesArgs,
+    plot::sketches::{Averaged, Candlesticks, Jumping, Risk},
+    telling::Telling,
+};
+use crate::rows::{Cell, Column, column, detail};
 
 const JUMPS: &[Column] = &[
     detail("collection"),
@@ -30,14 +31,24 @@ pub(super) async fn jumps(
     percent: Percent,
     within: Option<Interval>,
 ) -> Result<Answer, Trouble> {
-    let mut telling = Telling::new(source, Printer::new(stdout(), prices.common.output, JUMPS));
+    let title = || match within {
+        None => format!("jumps of {percent} % or more"),
+        Some(window) => format!("jumps of {percent} % or more within {window}"),
+    };
+    let mut telling = Telling::new(source, prices.common.output, JUMPS, title);
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut jumps = match within {
             None => Jumps::between_neighbours(percent),
             Some(window) => Jumps::within(percent, window),
         };
-        let row = |point| jumps.push(point).map(|jump| jump_row(collection, symbol, jump));
+        let mut sketch = telling.sketch(Jumping::new);
+        let row = |point| {
+            let found = jumps.push(point);
+            sketch.iter_mut().for_each(|sketch| sketch.push(point, found.as_ref()));
+            found.map(|jump| jump_row(collection, symbol, jump))
+        };
         telling.fold(collection, prices.selection(symbol, source.now), row).await?;
+        telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
     telling.finish()
 }
@@ -72,16 +83,20 @@ pub(super) async fn moving_average(
     window: usize,
     before: usize,
 ) -> Result<Answer, Trouble> {
-    let mut telling = Telling::new(source, Printer::new(stdout(), prices.common.output, MOVING_AVERAGE));
+    let title = || format!("moving averages over {window} prices");
+    let mut telling = Telling::new(source, prices.common.output, MOVING_AVERAGE, title);
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut averages = MovingAverages::over(NonZeroUsize::new(window).unwrap_or(NonZeroUsize::MIN));
+        let mut sketch = telling.sketch(Averaged::new);
         let row = |point| {
             let found = averages.push(point)?;
+            sketch.iter_mut().for_each(|sketch| sketch.push(&found));
             let mut row = at(collection, symbol, found.point);
             row.extend([Cell::figure(found.simple), Cell::figure(found.exponential)]);
             Some(row)
         };
         telling.fold(collection, prices.short_selection(symbol, source.now, before), row).await?;
+        telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
     telling.finish()
 }
@@ -102,11 +117,14 @@ pub(super) async fn volatility(
     annualise: bool,
 ) -> Result<Answer, Trouble> {
     let columns = if annualise { VOLATILITY } else { &VOLATILITY[..5] };
-    let mut telling = Telling::new(source, Printer::new(stdout(), prices.common.output, columns));
+    let title = || format!("volatility over {window} returns");
+    let mut telling = Telling::new(source, prices.common.output, columns, title);
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut volatility = Volatility::over(window);
+        let mut sketch = telling.sketch(|plot| Risk::new(plot, annualise));
         let row = |point| {
             let found = volatility.push(point)?;
+            sketch.iter_mut().for_each(|sketch| sketch.push(&found));
             let mut row = at(collection, symbol, found.point);
             row.push(Cell::figure(found.volatility));
             if annualise {
@@ -115,6 +133,7 @@ pub(super) async fn volatility(
             Some(row)
         };
         telling.fold(collection, prices.short_selection(symbol, source.now, before), row).await?;
+        telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
     telling.finish()
 }
@@ -134,19 +153,23 @@ pub(super) async fn candles(
     source: &Source<'_>,
     prices: &PricesArgs,
     interval: Interval,
-) -> Result<u64, Trouble> {
-    let mut printer = Printer::new(stdout(), prices.common.output, CANDLES);
+) -> Result<Answer, Trouble> {
+    let title = || format!("prices in candles of {interval}");
+    let mut telling = Telling::new(source, prices.common.output, CANDLES, title);
     for (collection, symbol) in source.symbols(&prices.common) {
+        let mut sketch = telling.sketch(|plot| Candlesticks::new(plot, interval));
         let selection = prices.selection(symbol, source.now);
         let mut written: io::Result<()> = Ok(());
         let each = |candle| {
-            written = printer.row(candle_row(collection, symbol, candle));
+            sketch.iter_mut().for_each(|sketch| sketch.push(&candle));
+            written = telling.row(candle_row(collection, symbol, candle));
             written.is_ok()
         };
         pricepipe_store::candles(source.history, collection, selection, interval, each).await?;
         written?;
+        telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
-    Ok(printer.finish()?)
+    telling.finish()
 }
 
 fn candle_row(collection: &CollectionName, symbol: &str, candle: Candle) -> Vec<Cell> {
@@ -164,40 +187,4 @@ fn candle_row(collection: &CollectionName, symbol: &str, candle: Candle) -> Vec<
 
 fn at(collection: &CollectionName, symbol: &str, point: PricePoint) -> Vec<Cell> {
     vec![Cell::text(collection), Cell::text(symbol), Cell::text(point.time), Cell::number(point.price)]
-}
-
-/// Writes the rows that folds make of the prices of selections, and counts what they looked at.
-struct Telling<'a> {
-    source: &'a Source<'a>,
-    printer: Printer<Stdout>,
-    symbols: Vec<(String, u64, u64)>,
-}
-
-impl<'a> Telling<'a> {
-    fn new(source: &'a Source<'a>, printer: Printer<Stdout>) -> Self {
-        Telling { source, printer, symbols: Vec::new() }
-    }
-
-    async fn fold(
-        &mut self,
-        collection: &CollectionName,
-        selection: Selection,
-        mut row: impl FnMut(PricePoint) -> Option<Vec<Cell>>,
-    ) -> Result<(), Trouble> {
-        let (symbol, mut prices, mut rows) = (selection.symbol.clone(), 0, 0);
-        let mut series = self.source.history.prices(collection, selection);
-        while let Some(chunk) = series.next().await? {
-            prices += chunk.len() as u64;
-            for row in chunk.into_iter().filter_map(&mut row) {
-                rows += 1;
-                self.printer.row(row)?;
-            }
-        }
-        self.symbols.push((symbol, prices, rows));
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Answer, Trouble> {
-        Ok(Answer { rows: self.printer.finish()?, symbols: self.symbols })
-    }
 }

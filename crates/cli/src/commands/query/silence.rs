@@ -49,7 +49,7 @@ mod tests {
         let rows = symbols.iter().map(|(_, _, rows)| rows).sum();
         let symbols =
             symbols.iter().map(|(name, prices, rows)| ((*name).to_owned(), *prices, *rows)).collect();
-        reasons(&args.question, &Answer { rows, symbols })
+        reasons(&args.question, &Answer { rows, symbols, plot: None })
     }
 
     #[test]
