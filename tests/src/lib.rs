@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod pipelines;
 pub mod promql;
 pub mod servers;
+pub mod terminal;
 pub mod topics;
 pub mod worker;
 

@@ -49,6 +49,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("rdkafka", &["service", "producer", "consumer", "controller", "cli"]),
     ("reqwest", &["producer"]),
     ("rusqlite", &["store"]),
+    ("rustix", &["cli"]),
     ("schemars", &["api"]),
 ];
 

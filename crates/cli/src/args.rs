@@ -50,6 +50,16 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// How it shows progress, where it does.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        match self {
+            Command::Run(args) => Some(args.progress),
+            _ => None,
+        }
+    }
+}
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   pricepipe run examples/quickstart.yaml --simulate
@@ -128,9 +138,9 @@ pub(crate) struct RunArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// A table on a terminal, lines elsewhere
+    /// A live view on a terminal, lines elsewhere
     Auto,
-    /// A live table
+    /// A live view
     Table,
     /// A readable line at a time
     Text,

@@ -8,6 +8,7 @@ mod commands;
 mod dotenv;
 mod exit;
 mod file;
+mod live;
 mod output;
 mod parts;
 mod rows;
@@ -18,14 +19,16 @@ use std::process::ExitCode;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failed};
+use pricepipe_service::telemetry::LogFormat;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let format = cli.command.progress().map_or(LogFormat::Text, live::log_format);
     match execute(cli.command) {
         Ok(()) => Exit::Ok.into(),
         Err(failed) => {
             if !failed.message.is_empty() {
-                output::note(&failed);
+                output::say(format, "ERROR", &failed.message);
             }
             failed.exit.into()
         }

@@ -137,7 +137,7 @@ fn open(pipeline: &Pipeline, common: &CommonArgs) -> Result<Arc<dyn History>, Fa
     }
 }
 
-fn known(pipeline: &Pipeline, symbols: &[String]) -> Result<(), Failed> {
+pub(crate) fn known(pipeline: &Pipeline, symbols: &[String]) -> Result<(), Failed> {
     let names: BTreeSet<&str> = pipeline.symbols.iter().map(|s| s.symbol.as_str()).collect();
     match symbols.iter().find(|symbol| !names.contains(symbol.as_str())) {
         None => Ok(()),
