@@ -10,7 +10,10 @@ use pricepipe_service::{
     worker::resolve,
 };
 
-use crate::{commands::query::args as query, exit::EXIT_CODES};
+use crate::{
+    commands::{query::args as query, topics::args as topics},
+    exit::EXIT_CODES,
+};
 
 /// A list of market symbols becomes a running price pipeline: exchange → Kafka → store.
 #[derive(Debug, Parser)]
@@ -36,6 +39,9 @@ pub(crate) enum Command {
     /// Look at what was stored
     #[command(after_long_help = query::EXAMPLES)]
     Query(query::QueryArgs),
+    /// Show what lies in the pipeline's topics, and how far its consumers are
+    #[command(after_long_help = topics::EXAMPLES)]
+    Topics(topics::TopicsArgs),
     /// Print the custom resource definition
     #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
     Crd,

@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod cluster;
 mod commands;
 mod dotenv;
 mod exit;
@@ -48,6 +49,10 @@ fn execute(command: Command) -> Result<(), Failed> {
         Command::Query(args) => {
             dotenv::read()?;
             asynchronously(commands::query::query(&args))
+        }
+        Command::Topics(args) => {
+            dotenv::read()?;
+            commands::topics::topics(&args)
         }
         Command::SimulateExchange(args) => {
             asynchronously(commands::simulate_exchange::simulate_exchange(&args))

@@ -3,4 +3,5 @@
 pub(crate) mod estimate;
 pub(crate) mod query;
 pub(crate) mod simulate_exchange;
+pub(crate) mod topics;
 pub(crate) mod validate;

@@ -104,13 +104,13 @@ impl<'a> Cluster<'a> {
         }
     }
 
-    /// librdkafka's words without how long it took, and without the password should it ever be in there.
     fn words(&self, notice: &Notice) -> String {
-        let text = notice.text.split(" (after ").next().unwrap_or_default();
-        let Some(credentials) = self.credentials else { return text.to_owned() };
-        let text = text.replace(credentials.password.expose(), "***");
-        match notice.code {
-            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+        let text = kafka::words(&notice.text, self.credentials);
+        match (notice.code, self.credentials) {
+            (
+                RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed,
+                Some(credentials),
+            ) => {
                 format!("user {:?} is refused: {text}", credentials.username)
             }
             _ => text,

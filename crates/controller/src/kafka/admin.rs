@@ -11,7 +11,10 @@ use std::{
 };
 
 use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
-use pricepipe_service::kafka::native::{self, AskError, DescribedTopic, Notice};
+use pricepipe_service::kafka::{
+    self,
+    native::{self, AskError, DescribedTopic, Notice},
+};
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
@@ -158,7 +161,10 @@ impl KafkaAdmin {
             };
         }
         let trouble = self.trouble();
-        let cause = trouble.as_ref().map_or_else(|| text.to_owned(), |trouble| self.reason(&trouble.text));
+        let cause = trouble.as_ref().map_or_else(
+            || text.to_owned(),
+            |trouble| kafka::words(&trouble.text, self.credentials.as_ref()),
+        );
         match trouble.map(|trouble| trouble.code) {
             Some(code) if is_about_login(code) => KafkaError::Authentication(format!(
                 "Kafka at {servers} refuses {}: {cause}; check username and password in the Secret of \
@@ -189,18 +195,6 @@ impl KafkaAdmin {
             }
         }
         trouble.clone()
-    }
-
-    /// librdkafka's words without what differs from one attempt to the next, and without the password should it ever be
-    /// in there.
-    fn reason(&self, text: &str) -> String {
-        let text = text.split(" (after ").next().unwrap_or_default();
-        match &self.credentials {
-            Some(credentials) if !credentials.password.expose().is_empty() => {
-                text.replace(credentials.password.expose(), "***")
-            }
-            _ => text.to_owned(),
-        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! How far a consumer group is behind. Network I/O.
+//! How far a pipeline's consumer group is behind. Network I/O.
 
 use std::time::Duration;
 
 use pricepipe_api::TopicStatus;
 use pricepipe_core::pipeline::Topic;
-use pricepipe_service::kafka::native::{self, End, Offsets};
+use pricepipe_service::kafka::lag;
 
 use super::{KafkaAdmin, KafkaError};
 
@@ -24,15 +24,9 @@ pub(crate) async fn lag(
 ) -> Result<u64, KafkaError> {
     let partitions = partitions(topics, known);
     let group = group.to_owned();
-    admin
-        .ask(move |handles| {
-            let newest = native::offsets_of(handles.topics(), &partitions, End::Newest, PATIENCE)?;
-            let committed = handles.committed_offsets(&group, PATIENCE)?;
-            let behind = behind(&newest, &committed);
-            let oldest = native::offsets_of(handles.topics(), &behind, End::Oldest, PATIENCE)?;
-            Ok(count(&newest, &committed, &oldest))
-        })
-        .await
+    let lags = admin
+        .ask(move |handles| lag::of_group(handles.topics(), handles.groups(), &group, &partitions, PATIENCE));
+    Ok(lags.await?.into_values().sum())
 }
 
 fn partitions(topics: &[Topic], known: &[TopicStatus]) -> Vec<(String, i32)> {
@@ -48,60 +42,9 @@ fn partitions(topics: &[Topic], known: &[TopicStatus]) -> Vec<(String, i32)> {
     topics.iter().flat_map(each).collect()
 }
 
-/// The partitions that the group is not at the end of: only for them does it matter what they still hold.
-fn behind(newest: &Offsets, committed: &Offsets) -> Vec<(String, i32)> {
-    let is_behind =
-        |(place, end): &(&(String, i32), &i64)| committed.get(*place).copied().unwrap_or(0) != **end;
-    newest.iter().filter(is_behind).map(|(place, _)| place.clone()).collect()
-}
-
-/// A group that has committed nothing, or what is no longer there or not there yet, begins with the oldest message.
-fn count(newest: &Offsets, committed: &Offsets, oldest: &Offsets) -> u64 {
-    let lag = |(place, oldest): (&(String, i32), &i64)| {
-        let newest = newest.get(place).copied().unwrap_or(*oldest);
-        let position = committed.get(place).filter(|offset| (*oldest..=newest).contains(*offset));
-        u64::try_from(newest - position.unwrap_or(oldest)).unwrap_or(0)
-    };
-    oldest.iter().map(lag).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn offsets(offsets: &[(i32, i64)]) -> Offsets {
-        offsets.iter().map(|(partition, offset)| (("btc".to_owned(), *partition), *offset)).collect()
-    }
-
-    fn lag_of(newest: i64, committed: Option<i64>, oldest: i64) -> u64 {
-        let newest = offsets(&[(0, newest)]);
-        let committed = committed.map_or_else(Offsets::new, |offset| offsets(&[(0, offset)]));
-        let oldest = behind(&newest, &committed).into_iter().map(|place| (place, oldest)).collect();
-        count(&newest, &committed, &oldest)
-    }
-
-    #[test]
-    fn lag_counts_what_is_left_to_read() {
-        assert_eq!(lag_of(10, Some(7), 0), 3);
-        assert_eq!(lag_of(10, Some(10), 10), 0);
-        assert_eq!(lag_of(0, None, 0), 0);
-    }
-
-    #[test]
-    fn a_group_without_a_commit_has_everything_before_it_that_is_still_there() {
-        assert_eq!(lag_of(10, None, 4), 6);
-    }
-
-    #[test]
-    fn what_was_deleted_before_it_was_read_is_no_lag() {
-        assert_eq!(lag_of(10, Some(2), 4), 6);
-        assert_eq!(lag_of(10, Some(2), 10), 0);
-    }
-
-    #[test]
-    fn a_topic_that_was_made_again_counts_from_its_beginning() {
-        assert_eq!(lag_of(5, Some(100), 0), 5);
-    }
 
     #[test]
     fn partitions_are_as_many_as_there_are_in_truth() {

@@ -1,6 +1,8 @@
-//! Kafka client settings from a connection: the same for every component, in one place. And what rust-rdkafka does not
-//! bind of librdkafka, in [`native`].
+//! Kafka client settings from a connection: the same for every component, in one place. Questions about consumer groups, in
+//! [`groups`] and [`lag`]. And what rust-rdkafka does not bind of librdkafka, in [`native`].
 
+pub mod groups;
+pub mod lag;
 pub mod native;
 
 use pricepipe_core::config::{HEARTBEAT_MILLIS, KafkaConnection, KafkaCredentials, LONGEST_POLL_MILLIS};
@@ -110,6 +112,16 @@ pub fn group_admin(
     config
 }
 
+/// librdkafka's words without what differs from one attempt to the next, how long it took, and without the password
+/// should it ever be in there.
+pub fn words(text: &str, credentials: Option<&KafkaCredentials>) -> String {
+    let text = text.split(" (after ").next().unwrap_or_default();
+    match credentials.map(|credentials| credentials.password.expose()) {
+        Some(password) if !password.is_empty() => text.replace(password, "***"),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use pricepipe_core::{
@@ -138,6 +150,16 @@ mod tests {
         let made: Result<rdkafka::consumer::BaseConsumer, _> =
             consumer(&connection, Some(&credentials), "test", "g").create();
         assert!(made.is_ok());
+    }
+
+    #[test]
+    fn librdkafkas_words_are_the_same_at_every_attempt_and_show_no_password() {
+        let (_, credentials) = scram();
+        let said = "Connect to kafka:9092 as u:hunter2 failed (after 12ms in state CONNECT)";
+        assert_eq!(words(said, Some(&credentials)), "Connect to kafka:9092 as u:*** failed");
+        assert_eq!(words(said, None), "Connect to kafka:9092 as u:hunter2 failed");
+        let empty = KafkaCredentials { password: Secret::new(""), ..credentials };
+        assert_eq!(words("no (after 1ms)", Some(&empty)), "no");
     }
 
     #[test]
