@@ -11,7 +11,7 @@ use pricepipe_service::{
 };
 
 use crate::{
-    commands::{query::args as query, topics::args as topics},
+    commands::{query::args as query, topics::args as topics, watch::args as watch},
     exit::EXIT_CODES,
 };
 
@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Tell what a pipeline will take of the exchange, of Kafka and of the store
     #[command(after_long_help = ESTIMATE_EXAMPLES)]
     Estimate(EstimateArgs),
+    /// Watch a pipeline that runs elsewhere
+    #[command(after_long_help = watch::NOTES)]
+    Watch(watch::WatchArgs),
     /// Look at what was stored
     #[command(after_long_help = query::EXAMPLES)]
     Query(query::QueryArgs),
@@ -61,6 +64,7 @@ impl Command {
     pub(crate) fn progress(&self) -> Option<Progress> {
         match self {
             Command::Run(args) => Some(args.progress),
+            Command::Watch(args) => Some(args.progress),
             _ => None,
         }
     }

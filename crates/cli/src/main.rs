@@ -61,6 +61,10 @@ fn execute(command: Command) -> Result<(), Failed> {
             dotenv::read()?;
             asynchronously(run::run(&args))
         }
+        Command::Watch(args) => {
+            dotenv::read()?;
+            asynchronously(commands::watch::watch(&args))
+        }
     }
 }
 

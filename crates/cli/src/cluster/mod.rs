@@ -117,7 +117,7 @@ impl Cluster {
     }
 
     /// Settings of a client that reads what is committed to the topics, and joins no group.
-    fn reader(&self) -> ClientConfig {
+    pub(crate) fn reader(&self) -> ClientConfig {
         let credentials = self.credentials.as_ref();
         let mut config = kafka::group_admin(&self.connection, credentials, CLIENT_ID, &self.group);
         config

@@ -5,3 +5,4 @@ pub(crate) mod query;
 pub(crate) mod simulate_exchange;
 pub(crate) mod topics;
 pub(crate) mod validate;
+pub(crate) mod watch;
