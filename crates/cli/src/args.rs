@@ -11,7 +11,7 @@ use pricepipe_service::{
 };
 
 use crate::{
-    commands::{query::args as query, topics::args as topics},
+    commands::{dead_letters::args as dead_letters, query::args as query, topics::args as topics},
     exit::EXIT_CODES,
 };
 
@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Show what lies in the pipeline's topics, and how far its consumers are
     #[command(after_long_help = topics::EXAMPLES)]
     Topics(topics::TopicsArgs),
+    /// Look at messages that could not be stored, and send them again
+    #[command(after_long_help = dead_letters::EXAMPLES)]
+    DeadLetters(dead_letters::DeadLettersArgs),
     /// Print the custom resource definition
     #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
     Crd,
