@@ -11,7 +11,10 @@ use pricepipe_service::{
 };
 
 use crate::{
-    commands::{dead_letters::args as dead_letters, query::args as query, topics::args as topics},
+    commands::{
+        audit::args as audit, dead_letters::args as dead_letters, query::args as query,
+        topics::args as topics,
+    },
     exit::EXIT_CODES,
 };
 
@@ -45,6 +48,9 @@ pub(crate) enum Command {
     /// Look at messages that could not be stored, and send them again
     #[command(after_long_help = dead_letters::EXAMPLES)]
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Compare what lies in the topics with what is stored, and name what is missing or doubled
+    #[command(after_long_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
     /// Print the custom resource definition
     #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
     Crd,

@@ -55,6 +55,10 @@ fn execute(command: Command) -> Result<(), Failed> {
             dotenv::read()?;
             commands::dead_letters::dead_letters(&args)
         }
+        Command::Audit(args) => {
+            dotenv::read()?;
+            asynchronously(commands::audit::audit(&args))
+        }
         Command::SimulateExchange(args) => {
             asynchronously(commands::simulate_exchange::simulate_exchange(&args))
         }

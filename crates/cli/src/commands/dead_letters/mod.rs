@@ -16,7 +16,7 @@ use self::{
     letter::Filter,
 };
 use crate::{
-    cluster::{Cluster, scan::Ranges},
+    cluster::{self, Cluster, scan::Ranges},
     exit::{Exit, Failed},
     file,
 };
@@ -48,14 +48,8 @@ struct Letters {
 impl Letters {
     fn of(pipeline: &Pipeline) -> Result<Letters, Failed> {
         let (cluster, topic) = (Cluster::required(pipeline)?, pipeline.dead_letter_topic().name.to_string());
-        let Some(known) = cluster.describe(std::slice::from_ref(&topic))?.remove(0) else {
-            let message = format!(
-                "the topic {topic} does not exist at {}; `pricepipe run`, or the controller in a cluster, creates it",
-                cluster.servers()
-            );
-            return Err(Failed::new(Exit::NotFound, message));
-        };
-        let ranges = cluster.ranges(&topic, known.copies.iter().map(|copies| copies.partition))?;
+        let known = cluster.existing(std::slice::from_ref(&topic))?;
+        let ranges = cluster.ranges(&topic, known.iter().flat_map(cluster::partitions))?;
         Ok(Letters { cluster, topic, ranges })
     }
 
