@@ -3,6 +3,7 @@
 
 pub mod chart;
 pub mod cluster;
+pub mod command_line;
 pub mod dashboards;
 pub mod documents;
 pub mod exchange;

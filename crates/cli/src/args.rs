@@ -11,7 +11,10 @@ use pricepipe_service::{
 };
 
 use crate::{
-    commands::{query::args as query, topics::args as topics, watch::args as watch},
+    commands::{
+        audit::args as audit, dead_letters::args as dead_letters, query::args as query,
+        topics::args as topics, watch::args as watch,
+    },
     exit::EXIT_CODES,
 };
 
@@ -45,6 +48,12 @@ pub(crate) enum Command {
     /// Show what lies in the pipeline's topics, and how far its consumers are
     #[command(after_long_help = topics::EXAMPLES)]
     Topics(topics::TopicsArgs),
+    /// Look at messages that could not be stored, and send them again
+    #[command(after_long_help = dead_letters::EXAMPLES)]
+    DeadLetters(dead_letters::DeadLettersArgs),
+    /// Compare what lies in the topics with what is stored, and name what is missing or doubled
+    #[command(after_long_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
     /// Print the custom resource definition
     #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
     Crd,

@@ -54,6 +54,14 @@ fn execute(command: Command) -> Result<(), Failed> {
             dotenv::read()?;
             commands::topics::topics(&args)
         }
+        Command::DeadLetters(args) => {
+            dotenv::read()?;
+            commands::dead_letters::dead_letters(&args)
+        }
+        Command::Audit(args) => {
+            dotenv::read()?;
+            asynchronously(commands::audit::audit(&args))
+        }
         Command::SimulateExchange(args) => {
             asynchronously(commands::simulate_exchange::simulate_exchange(&args))
         }

@@ -105,6 +105,13 @@ impl Cluster {
         names.iter().map(known).collect()
     }
 
+    /// What is known of topics that all have to be there.
+    pub(crate) fn existing(&self, names: &[String]) -> Result<Vec<DescribedTopic>, Failed> {
+        let known = self.describe(names)?;
+        missing(names, &known)?;
+        Ok(known.into_iter().flatten().collect())
+    }
+
     /// One end of each of these partitions.
     pub(crate) fn offsets(&self, partitions: &[(String, i32)], end: End) -> Result<Offsets, Failed> {
         native::offsets_of(self.topics.inner(), partitions, end, PATIENCE)
@@ -174,6 +181,27 @@ impl Cluster {
         };
         Failed::new(Exit::Unreachable, message)
     }
+}
+
+/// The partitions of a topic.
+pub(crate) fn partitions(topic: &DescribedTopic) -> impl Iterator<Item = i32> {
+    topic.copies.iter().map(|copies| copies.partition)
+}
+
+/// Names the topics that do not exist, with the remedy.
+pub(crate) fn missing(names: &[String], known: &[Known]) -> Result<(), Failed> {
+    let missing: Vec<&str> =
+        names.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(name, _)| name.as_str()).collect();
+    let (subject, verb) = match missing.len() {
+        0 => return Ok(()),
+        1 => ("the topic", "does not exist"),
+        _ => ("the topics", "do not exist"),
+    };
+    let message = format!(
+        "{subject} {} {verb}; `pricepipe run`, or the controller in a cluster, creates what is missing",
+        missing.join(", ")
+    );
+    Err(Failed::new(Exit::NotFound, message))
 }
 
 /// The notice that says most of why nothing works: a refused login rather than the closed connection after it.

@@ -1,5 +1,7 @@
 //! One file per command.
 
+pub(crate) mod audit;
+pub(crate) mod dead_letters;
 pub(crate) mod estimate;
 pub(crate) mod query;
 pub(crate) mod simulate_exchange;

@@ -13,6 +13,7 @@ use pricepipe_store::{History, OpenError, StoreError};
 
 use self::args::{CommonArgs, QueryArgs, Question};
 use crate::{
+    args::StoreArgs,
     exit::{Exit, Failed},
     file, output,
     parts::{self, SURROUNDINGS, StoreWish},
@@ -27,7 +28,7 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     if let Some(prices) = args.question.prices() {
         prices.check(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
     }
-    let history = open(&pipeline, common)?;
+    let history = open(&pipeline, &common.store, common.simulated)?;
     let source = Source { history: &*history, pipeline: &pipeline, now };
     let answered = answer(&source, &args.question).await;
     history.close().await;
@@ -112,18 +113,23 @@ async fn answer(source: &Source<'_>, question: &Question) -> Result<Answer, Trou
     }
 }
 
-fn open(pipeline: &Pipeline, common: &CommonArgs) -> Result<Arc<dyn History>, Failed> {
+/// Opens the store that a pipeline uses, or with `simulated` the one of invented prices.
+pub(crate) fn open(
+    pipeline: &Pipeline,
+    args: &StoreArgs,
+    simulated: bool,
+) -> Result<Arc<dyn History>, Failed> {
+    let named = simulated || args.store_file.is_some();
     let open = |simulated| {
-        let wish = StoreWish { args: &common.store, simulated, servers: !simulated };
+        let wish = StoreWish { args, simulated, servers: !simulated };
         let part = parts::store(pipeline, &wish, &SURROUNDINGS)?;
         let opened = pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref());
         Ok::<_, Failed>(opened)
     };
-    match open(common.simulated)? {
+    match open(simulated)? {
         Ok(history) => Ok(history),
         Err(OpenError::NoSuchFile { path }) => {
             // Whoever has only tried a simulated run means that one.
-            let named = common.simulated || common.store.store_file.is_some();
             let simulated = if named { None } else { open(true)?.ok() };
             if simulated.is_some() {
                 output::note(format!(

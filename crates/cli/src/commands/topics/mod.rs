@@ -12,8 +12,8 @@ use pricepipe_service::kafka::{
 
 use self::args::TopicsArgs;
 use crate::{
-    cluster::{Cluster, Known},
-    exit::{Exit, Failed},
+    cluster::{self, Cluster, Known},
+    exit::Failed,
     file, output,
     rows::{Cell, Column, Output, Printer, column, detail},
 };
@@ -43,7 +43,7 @@ pub(crate) fn topics(args: &TopicsArgs) -> Result<(), Failed> {
     if args.output == Output::Table && !rows.is_empty() {
         output::note(summary(&rows));
     }
-    missing(&names, &known)
+    cluster::missing(&names, &known)
 }
 
 /// The topics with prices, then the one with dead letters.
@@ -148,21 +148,6 @@ fn summary(rows: &[Row]) -> String {
     text
 }
 
-fn missing(names: &[String], known: &[Known]) -> Result<(), Failed> {
-    let missing: Vec<&str> =
-        names.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(name, _)| name.as_str()).collect();
-    let (subject, verb) = match missing.len() {
-        0 => return Ok(()),
-        1 => ("the topic", "does not exist"),
-        _ => ("the topics", "do not exist"),
-    };
-    let message = format!(
-        "{subject} {} {verb}; `pricepipe run`, or the controller in a cluster, creates what is missing",
-        missing.join(", ")
-    );
-    Err(Failed::new(Exit::NotFound, message))
-}
-
 #[cfg(test)]
 mod tests {
     use pricepipe_service::kafka::native::DescribedTopic;
@@ -218,9 +203,9 @@ mod tests {
     #[test]
     fn a_topic_that_is_missing_is_named_with_the_remedy() {
         let names = ["btc".to_owned(), "eth".to_owned()];
-        assert!(missing(&names, &[topic(&[3]), topic(&[3])]).is_ok());
-        let failed = missing(&names, &[topic(&[3]), None]).unwrap_err();
-        assert_eq!(failed.exit, Exit::NotFound);
+        assert!(cluster::missing(&names, &[topic(&[3]), topic(&[3])]).is_ok());
+        let failed = cluster::missing(&names, &[topic(&[3]), None]).unwrap_err();
+        assert_eq!(failed.exit, crate::exit::Exit::NotFound);
         assert!(failed.message.starts_with("the topic eth does not exist; `pricepipe run`"), "{failed}");
     }
 }
