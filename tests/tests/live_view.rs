@@ -7,12 +7,12 @@ const PRICES: &str = "[{symbol: BTCUSDT}, {symbol: ETHUSDT}, {symbol: SOLUSDT}]"
 
 /// A pipeline that polls each second, in a folder of its own.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let text = format!(
         "apiVersion: pricepipe.dev/v1alpha1\nkind: PricePipeline\nmetadata: {{name: live}}\nspec:\n  symbols: {PRICES}\n  \
          sources: [{{exchange: binance, rest: {{intervalSeconds: 1}}}}]\n"
     );
-    std::fs::write(folder.path().join("live.yaml"), text).unwrap();
+    std::fs::write(folder.path().join("live.yaml"), text).expect("a writable folder");
     folder
 }
 

@@ -63,9 +63,13 @@ fn full_part(part: &Part, width: usize, theme: Theme) -> Vec<Line<'static>> {
     lines.map(line).collect()
 }
 
+/// Both, unless the first has said it all.
 fn joined(first: &str, second: &str) -> String {
-    let texts: Vec<&str> = [first, second].into_iter().filter(|text| !text.is_empty()).collect();
-    texts.join(" · ")
+    match (first, second) {
+        ("", text) => text.to_owned(),
+        (text, more) if text.contains(more) => text.to_owned(),
+        (text, more) => format!("{text} · {more}"),
+    }
 }
 
 fn mark(state: &State) -> &'static str {

@@ -28,10 +28,7 @@ impl Trends {
     pub(super) fn note(&mut self, snapshot: &Snapshot) {
         for row in &snapshot.rows {
             let (Some(price), Some(received)) = (row.price, row.received) else { continue };
-            if !self.symbols.contains_key(&row.symbol) {
-                self.symbols.insert(row.symbol.clone(), Trend::default());
-            }
-            let Some(trend) = self.symbols.get_mut(&row.symbol) else { continue };
+            let trend = self.symbols.entry(row.symbol.clone()).or_default();
             let now = Some((received, row.messages));
             if trend.noted != now {
                 trend.noted = now;

@@ -79,7 +79,7 @@ fn look(
         None => {
             collections = by_collection(symbols);
             let mut findings = watched.lock();
-            findings.kafka = State::Fine("not looked at".to_owned());
+            findings.kafka = State::Waiting("not looked at".to_owned());
             findings.notes = vec![STORE_ALONE.to_owned()];
         }
     }

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const COUNT_SHARE: u32 = 20;
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
+/// Said when the store of a simulated run is there and the real one is not.
+const INVENTED: &str = "these are the invented prices of run --simulate, as with --simulated";
+
 /// The stores that the pipeline may use, and what is asked of the first that is there.
 pub(super) struct StoreWatch {
     candidates: Vec<StorePart>,
@@ -74,10 +77,12 @@ impl StoreWatch {
 
     fn open(&mut self) -> Result<(), OpenError> {
         let mut first = None;
-        for part in &self.candidates {
+        for (index, part) in self.candidates.iter().enumerate() {
             match pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref()) {
                 Ok(history) => {
-                    self.watched.lock().store_place = places::store(&part.config);
+                    let mut findings = self.watched.lock();
+                    findings.store_place = places::store(&part.config);
+                    findings.notes.extend((index > 0).then(|| INVENTED.to_owned()));
                     self.history = Some(history);
                     return Ok(());
                 }
