@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pricepipe_core::{Pipeline, names::CollectionName};
-use pricepipe_store::{History, OpenError, StoreError};
+use pricepipe_store::{History, OpenError, StoreError, SymbolCount};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{args::WatchArgs, watched::Watched};
@@ -17,9 +17,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a store may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Counting takes no more than one part in so many of the time, and is done no more often than that.
-const COUNT_SHARE: u32 = 20;
-const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// Counting takes no more than one part in so many of the time: a large store is counted now and then.
+const COUNT_SHARE: u32 = 50;
 
 /// Said when the store of a simulated run is there and the real one is not.
 const INVENTED: &str = "these are the invented prices of run --simulate, as with --simulated";
@@ -103,26 +102,29 @@ impl StoreWatch {
         if self.wanted.is_empty() {
             return Ok(());
         }
+        let mut latest = Vec::new();
         for (collection, symbols) in &self.wanted {
-            let latest = answered(history.latest(collection, symbols)).await?;
-            let seen = &mut self.watched.lock().seen;
-            latest.iter().for_each(|price| seen.latest(&price.symbol, price.price, price.received));
+            latest.extend(answered(history.latest(collection, symbols)).await?);
         }
-        if self.count_at.is_none_or(|at| at <= Instant::now()) {
-            let start = Instant::now();
-            self.count(&*history).await?;
-            self.count_at = Some(Instant::now() + COUNT_EVERY.max(start.elapsed() * COUNT_SHARE));
-        }
+        let counts = self.counts(&*history).await?;
+        // At once, or a price would be seen of which no document is counted.
+        let seen = &mut self.watched.lock().seen;
+        latest.iter().for_each(|price| seen.latest(&price.symbol, price.price, price.received));
+        counts.iter().for_each(|count| seen.documents(&count.symbol, count.documents));
         Ok(())
     }
 
-    async fn count(&self, history: &dyn History) -> Result<(), String> {
-        for (collection, _) in &self.wanted {
-            let counts = history.count(collection).await.map_err(|error| error.to_string())?;
-            let seen = &mut self.watched.lock().seen;
-            counts.iter().for_each(|count| seen.documents(&count.symbol, count.documents));
+    /// How many documents there are; nothing while it would cost too much to count again.
+    async fn counts(&mut self, history: &dyn History) -> Result<Vec<SymbolCount>, String> {
+        if self.count_at.is_some_and(|at| at > Instant::now()) {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let (start, mut counts) = (Instant::now(), Vec::new());
+        for (collection, _) in &self.wanted {
+            counts.extend(history.count(collection).await.map_err(|error| error.to_string())?);
+        }
+        self.count_at = Some(Instant::now() + start.elapsed() * COUNT_SHARE);
+        Ok(counts)
     }
 }
 

@@ -6,15 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::mpsc::{Receiver, Sender, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{PriceMessage, message::Position};
+use pricepipe_core::{PriceMessage, Timestamp, message::Position};
 use pricepipe_service::kafka::{
     lag,
     native::{End, Offsets},
@@ -52,14 +49,8 @@ pub(super) fn watch(cluster: Cluster, topics: Vec<String>, watched: &Watched) ->
         Failed::new(Exit::Invalid, format!("the Kafka connection cannot be used: {error}"))
     })?;
     let (begin, begins) = channel();
-    let asker = Asker {
-        cluster: Arc::new(cluster),
-        topics,
-        watched: watched.clone(),
-        begin,
-        partitions: BTreeSet::new(),
-        looked: None,
-    };
+    let asker =
+        Asker { cluster, topics, watched: watched.clone(), begin, partitions: BTreeSet::new(), looked: None };
     let watched = watched.clone();
     thread::spawn(move || read(&reader, &begins, &watched));
     thread::spawn(move || asker.ask_for_ever());
@@ -93,10 +84,7 @@ fn count(message: &BorrowedMessage<'_>, watched: &Watched) {
         topic_id: Some(message.topic()),
         partition: message.partition(),
         offset: message.offset(),
-        timestamp: message
-            .timestamp()
-            .to_millis()
-            .and_then(|millis| pricepipe_core::Timestamp::from_millis(millis).ok()),
+        timestamp: message.timestamp().to_millis().and_then(|millis| Timestamp::from_millis(millis).ok()),
     };
     let place = (message.topic().to_owned(), message.partition());
     let seen = &mut watched.lock().seen;
@@ -107,7 +95,7 @@ fn count(message: &BorrowedMessage<'_>, watched: &Watched) {
 }
 
 struct Asker {
-    cluster: Arc<Cluster>,
+    cluster: Cluster,
     topics: Vec<String>,
     watched: Watched,
     begin: Sender<Vec<Begin>>,
@@ -123,11 +111,17 @@ impl Asker {
             let asked = self.ask();
             let state = match &asked {
                 Ok(()) => State::Fine(String::new()),
-                Err(failed) => State::Away(failed.message.clone()),
+                Err(failed) => State::Away(self.reason(failed)),
             };
             self.watched.lock().kafka = state;
             thread::sleep(ASK_EVERY);
         }
+    }
+
+    /// Which Kafka it is stands beside the reason.
+    fn reason(&self, failed: &Failed) -> String {
+        let place = format!("Kafka at {} ", self.cluster.servers());
+        failed.message.strip_prefix(&place).unwrap_or(&failed.message).to_owned()
     }
 
     fn ask(&mut self) -> Result<(), Failed> {
