@@ -3,7 +3,7 @@
 
 pub mod chart;
 pub mod cluster;
-pub mod command;
+pub mod command_line;
 pub mod dashboards;
 pub mod documents;
 pub mod exchange;
@@ -16,6 +16,7 @@ pub mod pipelines;
 pub mod promql;
 pub mod servers;
 pub mod stored;
+pub mod terminal;
 pub mod topics;
 pub mod worker;
 

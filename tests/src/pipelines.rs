@@ -1,6 +1,6 @@
 //! Worker configurations for a pipeline of one test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -57,6 +57,22 @@ impl TestPipeline {
         let mut config = self.consumer(assets, json!({"kind": "embedded", "path": file}));
         config["group"] = json!(format!("{}.embedded", self.group()));
         config
+    }
+
+    /// The file of a pipeline with a symbol of each asset, for `pricepipe`: the same topics, group and database.
+    pub fn file(&self, folder: &Path, assets: &[&str]) -> PathBuf {
+        let symbol = |asset: &&str| json!({"symbol": format!("{}USDT", asset.to_uppercase()), "topic": self.topic(asset), "collection": asset});
+        let pipeline = json!({
+            "apiVersion": "pricepipe.dev/v1alpha1", "kind": "PricePipeline", "metadata": {"name": self.name},
+            "spec": {
+                "symbols": assets.iter().map(symbol).collect::<Vec<_>>(),
+                "kafka": {"bootstrapServers": [self.kafka]},
+                "mongodb": {"database": self.name},
+            },
+        });
+        let file = folder.join(format!("{}.yaml", assets.join("-")));
+        std::fs::write(&file, pipeline.to_string()).expect("a writable folder");
+        file
     }
 
     fn consumer(&self, assets: &[&str], store: Value) -> Value {

@@ -52,6 +52,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("reqwest", &["producer"]),
     ("resvg", &["plot"]),
     ("rusqlite", &["store"]),
+    ("rustix", &["cli"]),
     ("schemars", &["api"]),
 ];
 

@@ -2,11 +2,21 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use pricepipe_tests::command::{example, pricepipe, run};
+use pricepipe_tests::command_line::{self, example};
+
+fn pricepipe(folder: &Path, arguments: &[&str]) -> Command {
+    command_line::command(folder, &[], arguments)
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let said = command_line::run(folder, &[], arguments);
+    (said.code, said.out, said.err)
+}
 
 #[test]
 fn the_quickstart_shows_prices_within_five_seconds_and_ends_with_a_summary() {

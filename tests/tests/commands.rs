@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_tests::{command, generated};
+use pricepipe_tests::{command_line, generated};
 
 /// They run until they are told to stop.
-const ENDLESS: [&str; 2] = ["run", "simulate-exchange"];
+const ENDLESS: [&str; 3] = ["run", "simulate-exchange", "watch"];
 /// What this process may need of the network is not here.
 const NO_SERVER: i32 = 4;
 /// What was asked for is not there: no Kafka that a command could look into.
@@ -35,7 +35,7 @@ fn the_page_of_commands_is_up_to_date() {
 #[test]
 fn every_command_has_examples_and_each_can_be_typed_as_it_stands() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::os::unix::fs::symlink(command::example(""), folder.path().join("examples")).expect("a link");
+    std::os::unix::fs::symlink(command_line::example(""), folder.path().join("examples")).expect("a link");
     std::fs::write(
         folder.path().join("trades.csv"),
         "id,time_ms,price,quantity,side\n1,1795413600000,1.5,2,buy\n",
@@ -43,7 +43,7 @@ fn every_command_has_examples_and_each_can_be_typed_as_it_stands() {
     .expect("a file");
     let simulated = "run examples/quickstart.yaml --simulate --stop-after 7 --admin-address localhost:0";
     let words: Vec<&str> = simulated.split(' ').collect();
-    assert_eq!(command::run(folder.path(), &words).0, 0, "prices to look at");
+    assert_eq!(command_line::run(folder.path(), &[], &words).code, 0, "prices to look at");
     for words in commands(folder.path()).into_iter().filter(|words| !words.is_empty()) {
         let examples = examples(&help(folder.path(), &words));
         assert!(!examples.is_empty(), "{words:?} has no example");
@@ -60,8 +60,8 @@ fn every_command_has_examples_and_each_can_be_typed_as_it_stands() {
 /// Every command by its words, none for `pricepipe` itself, in the order of their names.
 fn commands(folder: &Path) -> Vec<Vec<String>> {
     let pages = folder.join("man");
-    let (code, _, err) = command::run(folder, &["man", "--dir", "man"]);
-    assert_eq!(code, 0, "{err}");
+    let said = command_line::run(folder, &[], &["man", "--dir", "man"]);
+    assert_eq!(said.code, 0, "{}", said.err);
     let mut names: Vec<String> = std::fs::read_dir(pages)
         .expect("pages")
         .map(|page| page.expect("a page").file_name().to_string_lossy().replace(".1", ""))
@@ -85,10 +85,10 @@ fn words(folder: &Path, name: &str) -> Vec<String> {
 
 fn help(folder: &Path, words: &[String]) -> String {
     let arguments: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
-    let (code, help, err) = command::run(folder, &arguments);
-    assert_eq!(code, 0, "{words:?}: {err}");
+    let said = command_line::run(folder, &[], &arguments);
+    assert_eq!(said.code, 0, "{words:?}: {}", said.err);
     // clap indents lines that are empty.
-    help.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    said.out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// The commands below `Examples:`, each on one line.

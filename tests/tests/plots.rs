@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 
-use std::{borrow::Cow, fs, path::Path, process::Command, sync::Arc};
+use std::{borrow::Cow, fs, path::Path, process::Command};
 
-use pricepipe_core::{Kind, PriceMessage, Timestamp, config::StoreConfig};
-use pricepipe_tests::{generated, worker::binary};
+use pricepipe_core::PriceMessage;
+use pricepipe_tests::{command_line, generated, stored, worker::binary};
 
 const SYMBOLS: [(&str, &str, i64); 2] = [("BTCUSDT", "btc", 6_732_150), ("ETHUSDT", "eth", 352_040)];
 const START: i64 = 1_795_413_600_000;
@@ -17,20 +17,9 @@ fn folder(count: i64) -> tempfile::TempDir {
     let file = "apiVersion: pricepipe.dev/v1alpha1\nkind: PricePipeline\nmetadata: {name: plots}\n\
                 spec: {symbols: [{symbol: BTCUSDT}, {symbol: ETHUSDT}]}\n";
     fs::write(folder.path().join("plots.yaml"), file).unwrap();
-    let config = StoreConfig::Embedded { path: folder.path().join("plots.sqlite"), retention_seconds: 0 };
+    let prices = SYMBOLS.map(|(symbol, collection, cents)| (collection, prices(symbol, cents, count)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = pricepipe_store::open(&config, None).unwrap();
-        let collections = SYMBOLS.map(|(_, collection, _)| collection.parse().unwrap());
-        store.prepare(&collections).await.unwrap();
-        for ((symbol, _, cents), collection) in SYMBOLS.iter().zip(&collections) {
-            for batch in prices(symbol, *cents, count).chunks(1_000) {
-                let written = store.write(collection, Arc::from(batch)).await.unwrap();
-                assert_eq!(written.inserted, batch.len() as u64);
-            }
-        }
-        store.close().await;
-    });
+    runtime.block_on(stored::fill(&*stored::embedded(&folder.path().join("plots.sqlite")), &prices));
     folder
 }
 
@@ -41,30 +30,19 @@ fn prices(symbol: &str, mut cents: i64, count: i64) -> Vec<PriceMessage> {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) as i64 % (2 * range + 1) - range
     };
-    let message = |n: i64| {
+    let price = |n: i64| {
         let lively = if (n / 75) % 3 == 1 { 1 } else { 4 };
         cents += chance(widest / lively) + chance(widest / lively);
-        let time = START + n * 3_000;
-        PriceMessage {
-            symbol: symbol.to_owned(),
-            price: format!("{}.{:02}", cents / 100, cents % 100).parse().unwrap(),
-            exchange: Cow::Borrowed("binance"),
-            kind: Kind::Price,
-            time: Timestamp::from_millis(time).unwrap(),
-            received: Timestamp::from_millis(time + 80).unwrap(),
-            id: format!("binance:{symbol}:price:{time}"),
-        }
+        (START + n * 3_000, Cow::Owned(format!("{}.{:02}", cents / 100, cents % 100)))
     };
-    (0..count).map(message).collect()
+    stored::observations(symbol, (0..count).map(price).collect::<Vec<_>>())
 }
 
 /// The exit code, standard output and standard error of a question.
 fn query(folder: &Path, question: &str) -> (i32, String, String) {
-    let mut command = Command::new(binary("pricepipe"));
-    command.arg("query").args(question.split_whitespace()).args(["-f", "plots.yaml"]);
-    let output = command.current_dir(folder).env_clear().output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+    let words: Vec<&str> = ["query"].into_iter().chain(question.split_whitespace()).collect();
+    let said = command_line::run(folder, &[], &[&words[..], &["-f", "plots.yaml"]].concat());
+    (said.code, said.out, said.err)
 }
 
 const QUESTIONS: [(&str, &[&str]); 5] = [

@@ -11,7 +11,10 @@ use pricepipe_service::{
 };
 
 use crate::{
-    commands::{man, query::args as query},
+    commands::{
+        audit::args as audit, dead_letters::args as dead_letters, man, query::args as query,
+        topics::args as topics, watch::args as watch,
+    },
     exit::EXIT_CODES,
 };
 
@@ -36,9 +39,21 @@ pub(crate) enum Command {
     /// Tell what a pipeline will take of the exchange, of Kafka and of the store
     #[command(after_long_help = ESTIMATE_EXAMPLES)]
     Estimate(EstimateArgs),
+    /// Watch a pipeline that runs elsewhere
+    #[command(after_long_help = watch::NOTES)]
+    Watch(watch::WatchArgs),
     /// Look at what was stored
     #[command(after_long_help = query::EXAMPLES)]
     Query(query::QueryArgs),
+    /// Show what lies in the pipeline's topics, and how far its consumers are
+    #[command(after_long_help = topics::EXAMPLES)]
+    Topics(topics::TopicsArgs),
+    /// Look at messages that could not be stored, and send them again
+    #[command(after_long_help = dead_letters::EXAMPLES)]
+    DeadLetters(dead_letters::DeadLettersArgs),
+    /// Compare what lies in the topics with what is stored, and name what is missing or doubled
+    #[command(after_long_help = audit::EXAMPLES)]
+    Audit(audit::AuditArgs),
     /// Print the custom resource definition
     #[command(after_long_help = "Examples:\n  pricepipe crd | kubectl apply -f -")]
     Crd,
@@ -54,6 +69,17 @@ pub(crate) enum Command {
     /// Print manual pages
     #[command(after_long_help = man::EXAMPLES)]
     Man(man::ManArgs),
+}
+
+impl Command {
+    /// How it shows progress, where it does.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        match self {
+            Command::Run(args) => Some(args.progress),
+            Command::Watch(args) => Some(args.progress),
+            _ => None,
+        }
+    }
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -134,9 +160,9 @@ pub(crate) struct RunArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// A table on a terminal, lines elsewhere
+    /// A live view on a terminal, lines elsewhere
     Auto,
-    /// A live table
+    /// A live view
     Table,
     /// A readable line at a time
     Text,

@@ -4,10 +4,12 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod cluster;
 mod commands;
 mod dotenv;
 mod exit;
 mod file;
+mod live;
 mod output;
 mod parts;
 mod rows;
@@ -18,14 +20,16 @@ use std::process::ExitCode;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failed};
+use pricepipe_service::telemetry::LogFormat;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let format = cli.command.progress().map_or(LogFormat::Text, live::log_format);
     match execute(cli.command) {
         Ok(()) => Exit::Ok.into(),
         Err(failed) => {
             if !failed.message.is_empty() {
-                output::note(&failed);
+                output::say(format, "ERROR", &failed.message);
             }
             failed.exit.into()
         }
@@ -47,12 +51,28 @@ fn execute(command: Command) -> Result<(), Failed> {
             dotenv::read()?;
             asynchronously(commands::query::query(&args))
         }
+        Command::Topics(args) => {
+            dotenv::read()?;
+            commands::topics::topics(&args)
+        }
+        Command::DeadLetters(args) => {
+            dotenv::read()?;
+            commands::dead_letters::dead_letters(&args)
+        }
+        Command::Audit(args) => {
+            dotenv::read()?;
+            asynchronously(commands::audit::audit(&args))
+        }
         Command::SimulateExchange(args) => {
             asynchronously(commands::simulate_exchange::simulate_exchange(&args))
         }
         Command::Run(args) => {
             dotenv::read()?;
             asynchronously(run::run(&args))
+        }
+        Command::Watch(args) => {
+            dotenv::read()?;
+            asynchronously(commands::watch::watch(&args))
         }
     }
 }

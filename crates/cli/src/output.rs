@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use pricepipe_service::{clock, telemetry::LogFormat};
+
 use crate::exit::{Exit, Failed};
 
 /// Writes an answer. A reader that has seen enough (`| head`) is no failure; a full disk is.
@@ -17,6 +19,16 @@ pub(crate) fn written(result: io::Result<()>) -> Result<(), Failed> {
             Err(Failed::new(Exit::Failure, format!("standard output: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Tells something on standard error, in the form of the log lines there.
+pub(crate) fn say(format: LogFormat, level: &str, message: &str) {
+    match format {
+        LogFormat::Text => note(message),
+        LogFormat::Json => {
+            note(serde_json::json!({"timestamp": clock::now(), "level": level, "message": message}));
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) const fn detail(key: &'static str) -> Column {
 #[derive(Clone, Debug)]
 pub(crate) enum Cell {
     Text(String),
+    /// A text for programs, and a shorter one for people.
+    Long(String, String),
     /// For programs, for people.
     Number(String, String),
     Missing,
@@ -57,6 +59,15 @@ pub(crate) enum Cell {
 impl Cell {
     pub(crate) fn text(value: impl Display) -> Cell {
         Cell::Text(value.to_string())
+    }
+
+    /// A text that people see in another form, and of that so many characters at most.
+    pub(crate) fn shortened(text: impl Into<String>, form: &str, most: usize) -> Cell {
+        let short = match form.chars().count() {
+            length if length <= most => form.to_owned(),
+            _ => form.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        };
+        Cell::Long(text.into(), short)
     }
 
     /// A number with its own digits.
@@ -82,21 +93,21 @@ impl Cell {
 
     fn plain(&self) -> &str {
         match self {
-            Cell::Text(text) | Cell::Number(text, _) => text,
+            Cell::Text(text) | Cell::Long(text, _) | Cell::Number(text, _) => text,
             Cell::Missing => "",
         }
     }
 
     fn shown(&self) -> &str {
         match self {
-            Cell::Text(text) | Cell::Number(_, text) => text,
+            Cell::Text(text) | Cell::Long(_, text) | Cell::Number(_, text) => text,
             Cell::Missing => "-",
         }
     }
 
     fn json(&self) -> String {
         match self {
-            Cell::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+            Cell::Text(text) | Cell::Long(text, _) => serde_json::Value::from(text.as_str()).to_string(),
             Cell::Number(number, _) => number.clone(),
             Cell::Missing => "null".to_owned(),
         }
@@ -208,7 +219,7 @@ impl<W: Write> Printer<W> {
         let padded =
             visible.filter(|((column, _), _)| column.heading.is_some()).map(
                 |((_, cell), width)| match cell {
-                    Cell::Text(text) => format!("{text:<width$}"),
+                    Cell::Text(text) | Cell::Long(_, text) => format!("{text:<width$}"),
                     Cell::Number(..) | Cell::Missing => format!("{:>width$}", cell.shown()),
                 },
             );
@@ -256,6 +267,15 @@ mod tests {
         );
         let json: serde_json::Value = serde_json::from_str(&written(Output::Json, &rows())).unwrap();
         assert_eq!(json.as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn people_see_the_beginning_of_a_long_text_and_programs_all_of_it() {
+        let row = [Cell::shortened("rates: é1234", "rates: é1234", 8), Cell::number(1), Cell::Missing];
+        assert_eq!(written(Output::Table, std::slice::from_ref(&row)), "SYMBOL    PRICE\nrates: …      1\n");
+        assert_eq!(written(Output::Csv, &[row]), "symbol,price,note\nrates: é1234,1,\n");
+        let whole = [Cell::shortened("a\nb", "a\\nb", 4), Cell::number(1), Cell::Missing];
+        assert_eq!(written(Output::Table, &[whole]), "SYMBOL  PRICE\na\\nb        1\n");
     }
 
     #[test]

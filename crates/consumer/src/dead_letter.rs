@@ -17,7 +17,7 @@ use rdkafka::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{batch::Record, events::Events, writer::watched};
+use crate::{batch::Record, events::Events, letter::header, sink::TopicId, writer::watched};
 
 /// Values and keys are cut to these sizes, below the largest message that a topic takes by default.
 const MAX_VALUE: usize = 900_000;
@@ -32,6 +32,8 @@ pub(crate) struct DeadLetter<'a> {
     pub(crate) record: Record<'a>,
     /// Its topic.
     pub(crate) topic: &'a str,
+    /// The topic's UUID, where it could be learned: with it a message without an id can be sent again and stored once.
+    pub(crate) topic_id: TopicId,
     /// The reason, of a closed set.
     pub(crate) reason: &'static str,
     /// The reason in words.
@@ -154,17 +156,18 @@ impl DeadLetters {
     fn headers(&self, letter: &DeadLetter<'_>, most: usize) -> OwnedHeaders {
         let record = &letter.record;
         let mut headers = vec![
-            ("pricepipe.reason", letter.reason.to_owned()),
-            ("pricepipe.detail", sanitized(&letter.detail)),
-            ("pricepipe.topic", letter.topic.to_owned()),
-            ("pricepipe.partition", record.place.partition.to_string()),
-            ("pricepipe.offset", record.offset.to_string()),
-            ("pricepipe.pipeline", self.pipeline.clone()),
+            (header::REASON, letter.reason.to_owned()),
+            (header::DETAIL, sanitized(&letter.detail)),
+            (header::TOPIC, letter.topic.to_owned()),
+            (header::PARTITION, record.place.partition.to_string()),
+            (header::OFFSET, record.offset.to_string()),
+            (header::PIPELINE, self.pipeline.clone()),
         ];
-        headers.extend(record.timestamp.map(|millis| ("pricepipe.timestamp", millis.to_string())));
+        headers.extend(letter.topic_id.as_ref().map(|id| (header::TOPIC_ID, id.to_string())));
+        headers.extend(record.timestamp.map(|millis| (header::TIMESTAMP, millis.to_string())));
         let cut = |bytes: Option<&[u8]>, most| bytes.map(<[u8]>::len).filter(|length| *length > most);
-        headers.extend(cut(record.value, most).map(|whole| ("pricepipe.truncated", whole.to_string())));
-        headers.extend(cut(record.key, MAX_KEY).map(|whole| ("pricepipe.truncated-key", whole.to_string())));
+        headers.extend(cut(record.value, most).map(|whole| (header::TRUNCATED, whole.to_string())));
+        headers.extend(cut(record.key, MAX_KEY).map(|whole| (header::TRUNCATED_KEY, whole.to_string())));
         let insert = |made: OwnedHeaders, (key, value): (&str, String)| {
             made.insert(Header { key, value: Some(value.as_bytes()) })
         };

@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{PriceMessage, message::BadMessage};
+use pricepipe_core::PriceMessage;
 use pricepipe_service::{Process, clock, health::Condition, metrics::Metrics};
 use pricepipe_store::{StoreError, StoreErrorKind, Written};
 use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
 
-use crate::{repetition::Repetition, run::Summary};
+use crate::{letter, repetition::Repetition, run::Summary};
 
 const BATCH_BUCKETS: &[f64] =
     &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
@@ -103,8 +103,7 @@ impl Events {
             store_troubles: Mutex::default(),
         };
         metrics.values("sink_documents_total", "outcome", [INSERTED, DUPLICATE, REJECTED]);
-        let reasons = BadMessage::REASONS.iter().copied().chain([REJECTED_BY_STORE]);
-        metrics.values("dead_letters_total", "reason", reasons);
+        metrics.values("dead_letters_total", "reason", letter::reasons());
         events
     }
 

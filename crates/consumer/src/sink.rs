@@ -97,7 +97,7 @@ impl Sink {
         if rejected.is_empty() && batch.bad.is_empty() {
             return true;
         }
-        let letters = self.letters(&batch, rejected);
+        let letters = self.letters(&batch, rejected).await;
         self.dead_letters.write(&letters, &self.abandon).await
     }
 
@@ -152,14 +152,20 @@ impl Sink {
         true
     }
 
-    fn letters<'a>(&'a self, batch: &'a Batch, rejected: Vec<(usize, String)>) -> Vec<DeadLetter<'a>> {
-        let letter = |index, reason, detail| {
+    async fn letters<'a>(&'a self, batch: &'a Batch, rejected: Vec<(usize, String)>) -> Vec<DeadLetter<'a>> {
+        let bad = batch.bad.iter().map(|(index, bad)| (*index, bad.reason(), bad.to_string()));
+        let rejected = rejected.into_iter().map(|(index, reason)| (index, REJECTED_BY_STORE, reason));
+        let (mut letters, mut ids) = (Vec::new(), HashMap::new());
+        for (index, reason, detail) in bad.chain(rejected) {
             let record: Record<'_> = batch.record(index);
-            DeadLetter { record, topic: self.routes.topic_name(record.place.topic), reason, detail }
-        };
-        let bad = batch.bad.iter().map(|(index, bad)| letter(*index, bad.reason(), bad.to_string()));
-        let rejected = rejected.into_iter().map(|(index, reason)| letter(index, REJECTED_BY_STORE, reason));
-        bad.chain(rejected).collect()
+            let (number, topic) = (record.place.topic, self.routes.topic_name(record.place.topic));
+            if !ids.contains_key(&number) {
+                ids.insert(number, self.topic_ids.look_up(number, self).await);
+            }
+            let topic_id = ids.get(&number).cloned().flatten();
+            letters.push(DeadLetter { record, topic, topic_id, reason, detail });
+        }
+        letters
     }
 }
 
@@ -183,29 +189,54 @@ impl TopicIds {
         if let Some(known) = self.known(topic) {
             return Some(known);
         }
-        let ask = async || {
-            let (config, name) = (self.config.clone(), sink.routes.topic_name(topic).to_owned());
-            let ask = move || native::topic_id(&config, &name, PATIENCE);
-            let asked = tokio::task::spawn_blocking(ask).await.map_err(|error| error.to_string())?;
-            let topic = sink.routes.topic_name(topic);
-            asked.map_err(|error| format!("the id of topic {topic:?} is not known: {error}"))
-        };
+        let name = sink.routes.topic_name(topic);
         let failed = |problem: &String| sink.events.topic_id_failed(problem);
+        let ask = async || self.ask(name).await;
         let id = self.guard.persist(&sink.abandon, ask, async || true, failed).await?;
         sink.events.topic_id_known();
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, id.clone());
+        self.learn(topic, id.clone());
         Some(id)
     }
+
+    /// Asks once: a dead letter is better written without it than not at all.
+    async fn look_up(&self, topic: usize, sink: &Sink) -> TopicId {
+        if let Some(known) = self.known(topic) {
+            return known;
+        }
+        let asked = sink.abandon.run_until_cancelled(self.ask(sink.routes.topic_name(topic))).await?;
+        let told = asked.inspect_err(|problem| tracing::debug!(problem, "dead letters lack the topic's id"));
+        let id = told.ok()?;
+        self.learn(topic, id.clone());
+        id
+    }
+
+    async fn ask(&self, name: &str) -> Result<TopicId, String> {
+        let (config, topic) = (self.config.clone(), name.to_owned());
+        let ask = move || native::topic_id(&config, &topic, PATIENCE);
+        let asked = tokio::task::spawn_blocking(ask).await.map_err(|error| error.to_string())?;
+        asked.map_err(|error| format!("the id of topic {name:?} is not known: {error}"))
+    }
+
+    fn learn(&self, topic: usize, id: TopicId) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(topic, id);
+    }
+}
+
+/// Where a record lies, for [`PriceMessage::decode`]. Whoever wants to know what a consumer makes of a message has to
+/// take it from here.
+pub fn position(
+    topic_id: Option<&str>,
+    partition: i32,
+    offset: i64,
+    timestamp_millis: Option<i64>,
+) -> Position<'_> {
+    let timestamp = timestamp_millis.and_then(|millis| Timestamp::from_millis(millis).ok());
+    Position { topic_id, partition, offset, timestamp }
 }
 
 /// Reads a message. A good one without an id stays unnamed when the topic's UUID is not given.
 pub(crate) fn decode(record: Record<'_>, topic_id: Option<&str>) -> Decoded {
-    let position = Position {
-        topic_id,
-        partition: record.place.partition,
-        offset: record.offset,
-        timestamp: record.timestamp.and_then(|millis| Timestamp::from_millis(millis).ok()),
-    };
+    let position = position(topic_id, record.place.partition, record.offset, record.timestamp);
     match PriceMessage::decode(record.value, position) {
         Ok(message) => Decoded::Good(message),
         Err(BadMessage::NoIdentity) if topic_id.is_none() => Decoded::Unnamed,

@@ -89,6 +89,7 @@ fn what_cannot_be_stored_becomes_a_dead_letter_with_its_origin() {
         assert_eq!(origin, ("btc", "0"));
         assert!(headers["pricepipe.pipeline"] == "test" && !headers["pricepipe.detail"].is_empty());
         assert!(headers["pricepipe.timestamp"].parse::<i64>().is_ok());
+        assert_eq!(headers["pricepipe.topic-id"].len(), 22, "the topic's UUID");
     }
     assert!(letters.iter().any(|(value, _)| *value == refused), "as it came, byte for byte");
 }

@@ -17,11 +17,14 @@ pub fn key(exchange: Exchange, symbol: &Symbol) -> String {
     format!("{exchange}:{symbol}")
 }
 
+/// How the id of a message begins that is named by where it lies.
+pub const POSITION: &str = "kafka:";
+
 /// A message that brought no id of its own: named by where it lies.
 ///
 /// `topic_id` is the topic's UUID, which a topic created anew under the same name does not share.
 pub fn position(topic_id: &str, partition: i32, offset: i64) -> String {
-    format!("kafka:{topic_id}:{partition}:{offset}")
+    format!("{POSITION}{topic_id}:{partition}:{offset}")
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@
 //! reader of the plain form `{"symbol":…,"price":…}` can read it too. The plain form is also accepted: what it
 //! leaves out is taken from the Kafka record.
 
+mod pinned;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::pinned::pinned;
 use crate::{Price, PriceError, Timestamp, TimestampError, identity};
 
 /// The exchange of a message that names none.

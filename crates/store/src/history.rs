@@ -9,7 +9,7 @@ use pricepipe_core::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::{BoxFuture, Store, StoreError, StoreErrorKind};
+use crate::{BoxFuture, Doubled, Period, Store, StoreError, StoreErrorKind};
 
 /// Prices that travel together: enough that the channel costs nothing, few enough that memory stays flat.
 pub(crate) const CHUNK: usize = 1_000;
@@ -38,6 +38,21 @@ pub trait History: Store {
         selection: &'a Selection,
         interval: Interval,
     ) -> BoxFuture<'a, Result<Shortcut<Vec<Candle>>, StoreError>>;
+
+    /// Those of these ids, some thousands at most, that no document of the collection has; in their order.
+    fn missing<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        ids: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+
+    /// The observations of a period that are stored under more than one id, and some of them as examples.
+    fn doubled<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        period: Period,
+        examples: usize,
+    ) -> BoxFuture<'a, Result<Doubled, StoreError>>;
 }
 
 /// Which prices are asked for.

@@ -14,6 +14,7 @@
 //!
 //! [`open`] does not touch the network, so a server that is away is no reason not to start.
 
+mod audit;
 mod embedded;
 mod history;
 mod mongodb;
@@ -21,6 +22,7 @@ mod open;
 
 use std::{pin::Pin, sync::Arc};
 
+pub use audit::{Double, Doubled, Period};
 pub use history::{History, Selection, Series, Shortcut, candles, stats};
 pub use open::{OpenError, open, open_for_reading};
 use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};

@@ -14,7 +14,7 @@ use pricepipe_core::{
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
-use pricepipe_store::{Store, StoreErrorKind, Written, open, open_for_reading};
+use pricepipe_store::{Doubled, History, Period, Store, StoreErrorKind, Written, open, open_for_reading};
 use support::{Mongo, collection, message};
 
 /// Everything that holds for any store.
@@ -130,6 +130,74 @@ async fn writers_of_one_batch_store_it_once(store: &Arc<dyn Store>, collection: 
     }
     assert_eq!((inserted, duplicates), (500, 1_500));
     assert_eq!(store.count(collection).await.unwrap()[0].documents, 500);
+}
+
+/// What an audit asks. A second opening, since what is written is not read by whoever writes.
+async fn can_be_audited(store: Arc<dyn Store>, history: Arc<dyn History>) {
+    let (audited, others) = (collection("audited"), collection("audited-too"));
+    let id = |n: i64| message("BTCUSDT", n, "1").id;
+    let ids = |numbers: &[i64]| numbers.iter().map(|n| id(*n)).collect::<Vec<_>>();
+    assert_eq!(history.missing(&audited, ids(&[1])).await.unwrap(), ids(&[1]));
+    assert_eq!(history.doubled(&audited, Period::default(), 3).await.unwrap(), Doubled::default());
+    let batch: Vec<_> = (0..2_000).map(|n| message("BTCUSDT", n, "1")).collect();
+    store.write(&audited, batch.into()).await.unwrap();
+    store.write(&others, Arc::from([message("BTCUSDT", 2_000, "1")])).await.unwrap();
+    assert_eq!(history.missing(&audited, Vec::new()).await.unwrap(), [""; 0]);
+    assert_eq!(history.missing(&audited, (0..2_000).map(id).collect()).await.unwrap(), [""; 0]);
+    assert_eq!(history.missing(&audited, ids(&[2_001, 7, 2_000])).await.unwrap(), ids(&[2_001, 2_000]));
+    assert_eq!(history.doubled(&audited, Period::default(), 3).await.unwrap(), Doubled::default());
+
+    let renamed = |n, id: &str| PriceMessage { id: id.to_owned(), ..message("BTCUSDT", n, "2") };
+    let elsewhere = |n, id: &str| PriceMessage { exchange: "kraken".into(), ..renamed(n, id) };
+    let other = |n, id: &str| PriceMessage { symbol: "ETHUSDT".to_owned(), ..renamed(n, id) };
+    let second: Vec<PriceMessage> = vec![
+        // The same observations under other ids.
+        renamed(5, "zz"),
+        renamed(9, "a"),
+        renamed(9, "kafka:uuid:0:1"),
+        // Another exchange, another symbol, and two plain messages of one moment.
+        elsewhere(7, "kraken"),
+        other(7, "kafka:uuid:0:2"),
+        other(7, "kafka:uuid:0:3"),
+    ];
+    store.write(&audited, second.into()).await.unwrap();
+    let all = history.doubled(&audited, Period::default(), 9).await.unwrap();
+    let mut found: Vec<_> = all.examples.iter().map(|d| (d.time, d.ids.clone())).collect();
+    found.sort();
+    let time = |n| message("BTCUSDT", n, "1").time;
+    let expected =
+        [(time(5), [id(5), "zz".to_owned()]), (time(9), ["a".to_owned(), "kafka:uuid:0:1".to_owned()])];
+    assert_eq!((all.count, found), (2, expected.to_vec()));
+    assert!(all.examples.iter().all(|double| double.symbol == "BTCUSDT" && double.exchange == "binance"));
+    let few = history.doubled(&audited, Period::default(), 1).await.unwrap();
+    assert_eq!((few.count, few.examples.len()), (2, 1));
+    for (since, until, count) in
+        [(Some(6), None, 1), (None, Some(9), 1), (Some(5), Some(10), 2), (Some(10), None, 0)]
+    {
+        let period = Period { since: since.map(time), until: until.map(time) };
+        assert_eq!(history.doubled(&audited, period, 3).await.unwrap().count, count, "{period:?}");
+    }
+    history.close().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_can_be_audited() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig::Embedded { path: folder.path().join("prices.db"), retention_seconds: 0 };
+    let store = open(&config, None).unwrap();
+    can_be_audited(store, open_for_reading(&config, None).unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING)"]
+async fn mongodb_can_be_audited() {
+    let mongo = Mongo::connect().await;
+    // What others wrote is no price, and nothing of it is doubled.
+    let others: Vec<Document> = vec![doc! {"_id": 1, "hello": "world"}, doc! {"_id": 2, "hello": "world"}];
+    mongo.command(doc! {"insert": "audited", "documents": others}).await;
+    can_be_audited(mongo.store(PriceType::Decimal, 0), mongo.history()).await;
+    mongo.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use pricepipe_core::PriceMessage;
-use pricepipe_tests::{command, documents, servers, stored, unique, worker::memory_mib};
+use pricepipe_tests::{command_line, documents, servers, stored, unique, worker::memory_mib};
 
 use crate::bars::{Bars, median};
 
@@ -67,8 +67,9 @@ struct Asked {
 
 fn ask(folder: &Path, question: &str, environment: Option<(&str, &str)>) -> Asked {
     let words = format!("query {question} -f queries.yaml");
-    let mut command = command::pricepipe(folder, &words.split(' ').collect::<Vec<_>>());
-    command.envs(environment).stdout(Stdio::null());
+    let variables: Vec<(&str, &str)> = environment.into_iter().collect();
+    let mut command = command_line::command(folder, &variables, &words.split(' ').collect::<Vec<_>>());
+    command.stdout(Stdio::null());
     let start = Instant::now();
     let mut child = command.spawn().expect("bench");
     let mut peak_mib = 0.0;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use pricepipe_core::PriceMessage;
-use pricepipe_tests::{command, documents, generated, servers, stored, unique};
+use pricepipe_tests::{command_line, documents, generated, servers, stored, unique};
 
 /// Each block of the page: its name, and the commands of it.
 const BLOCKS: &[(&str, &[&str])] = &[
@@ -74,7 +74,7 @@ async fn mongodb_answers_every_question_of_the_page_with_the_same_text() {
     stored::fill(&*stored::mongodb(&mongodb, &database), &prices()).await;
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("examples")).expect("a folder");
-    let file = std::fs::read_to_string(command::example("quickstart.yaml")).expect("the example");
+    let file = std::fs::read_to_string(command_line::example("quickstart.yaml")).expect("the example");
     let file = file.replace("spec:\n", &format!("spec:\n  mongodb: {{database: {database}}}\n"));
     std::fs::write(folder.path().join("examples/quickstart.yaml"), file).expect("the test can write");
     let page = generated::read(PAGE);
@@ -87,16 +87,15 @@ async fn mongodb_answers_every_question_of_the_page_with_the_same_text() {
 
 fn with_examples() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    std::os::unix::fs::symlink(command::example(""), folder.path().join("examples")).expect("a link");
+    std::os::unix::fs::symlink(command_line::example(""), folder.path().join("examples")).expect("a link");
     folder
 }
 
 /// A command and what it writes, as a terminal shows it.
 fn told(folder: &Path, question: &str, environment: &[(&str, &str)]) -> String {
     let words = format!("query {question} -f examples/quickstart.yaml");
-    let mut command = command::pricepipe(folder, &words.split(' ').collect::<Vec<_>>());
-    command.envs(environment.iter().copied());
-    let (code, out, err) = command::finish(command);
+    let said = command_line::run(folder, environment, &words.split(' ').collect::<Vec<_>>());
+    let (code, out, err) = (said.code, said.out, said.err);
     let out = if question.starts_with("latest") { without_ages(&out) } else { out };
     let code = if code == 0 { String::new() } else { format!("(exit code {code})\n") };
     format!("$ pricepipe {words}\n{out}{err}{code}")

@@ -10,7 +10,7 @@ use std::{
 };
 
 use pricepipe_core::PriceMessage;
-use pricepipe_tests::{command, stored};
+use pricepipe_tests::{command_line, stored};
 use serde_json::value::RawValue;
 
 /// A row: the name of each value, and how it is written.
@@ -98,12 +98,12 @@ fn is_near(left: &str, right: &str) -> bool {
 }
 
 fn asked(folder: &Path, store: &Path, question: &str) -> Vec<Row> {
-    let (file, store) = (command::example("quickstart.yaml"), store.display().to_string());
+    let (file, store) = (command_line::example("quickstart.yaml"), store.display().to_string());
     let rest = ["-f", &file, "--store-file", &store, "--symbol", "BTCUSDT", "--output", "ndjson"];
     let words: Vec<&str> = ["query"].into_iter().chain(question.split(' ')).chain(rest).collect();
-    let (code, out, err) = command::run(folder, &words);
-    assert_eq!(code, 0, "{question}: {err}");
-    out.lines().map(row).collect()
+    let said = command_line::run(folder, &[], &words);
+    assert_eq!(said.code, 0, "{question}: {}", said.err);
+    said.out.lines().map(row).collect()
 }
 
 fn computed(series: &str, question: &str) -> Vec<Row> {

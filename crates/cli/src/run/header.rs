@@ -10,8 +10,13 @@ use pricepipe_core::{
 use pricepipe_service::{clock, environment::lookup, telemetry::LogFormat};
 use serde_json::{Map, Value};
 
-use super::{plan::Plan, view};
-use crate::{args::RunArgs, output, parts::KafkaPart};
+use super::{places::Places, plan::Plan};
+use crate::{
+    args::RunArgs,
+    live::{self, Titles},
+    output,
+    parts::KafkaPart,
+};
 
 /// A first poll that is further away than this is announced.
 const LONG_WAIT_MILLIS: i64 = 5_000;
@@ -27,11 +32,11 @@ pub(super) struct Header {
 
 impl Header {
     /// The header of a run whose exchange has its endpoints.
-    pub(super) fn of(plan: &Plan, args: &RunArgs, admin: SocketAddr) -> Self {
+    pub(super) fn of(plan: &Plan, places: &Places, args: &RunArgs, admin: SocketAddr) -> Self {
         let lines = vec![
-            ("exchange", exchange(plan, args.simulate)),
-            ("Kafka", kafka(&plan.kafka)),
-            ("store", store(&plan.store_config)),
+            ("exchange", places.exchange.clone()),
+            ("Kafka", places.kafka.clone()),
+            ("store", places.store.clone()),
             ("metrics", format!("http://{admin}/metrics")),
             ("query", query(plan, args)),
         ];
@@ -39,7 +44,7 @@ impl Header {
             pipeline: plan.pipeline.name.to_string(),
             lines,
             warnings: Vec::new(),
-            json: view::log_format(args.progress) == LogFormat::Json,
+            json: live::log_format(args.progress) == LogFormat::Json,
         };
         header.lines.extend(first_poll(plan).map(|text| ("polling", text)));
         if args.simulate && args.real_servers {
@@ -54,6 +59,17 @@ impl Header {
     pub(super) fn print(&self) {
         output::note(self.text());
         let _ = std::io::stderr().flush();
+    }
+
+    /// The same for the live view, which shows the three parts by themselves.
+    pub(super) fn titles(&self) -> Titles {
+        let details = self.lines.iter().filter(|(name, _)| !["exchange", "Kafka", "store"].contains(name));
+        Titles {
+            command: "run",
+            pipeline: self.pipeline.clone(),
+            details: details.cloned().collect(),
+            warnings: self.warnings.clone(),
+        }
     }
 
     fn text(&self) -> String {
@@ -80,28 +96,6 @@ impl Header {
         let fields: Map<String, Value> =
             fields.map(|(name, text)| (name.to_lowercase(), Value::from(text))).collect();
         Value::Object(fields).to_string()
-    }
-}
-
-fn exchange(plan: &Plan, simulated: bool) -> String {
-    let mut endpoints: Vec<&str> =
-        plan.pipeline.sources.iter().flat_map(|s| &s.rest.endpoints).map(String::as_str).collect();
-    endpoints.dedup();
-    let endpoints = endpoints.join(", ");
-    if simulated { format!("simulated, {endpoints}") } else { endpoints }
-}
-
-fn kafka(part: &KafkaPart) -> String {
-    match part {
-        KafkaPart::Embedded => "embedded, in memory".to_owned(),
-        KafkaPart::Cluster(connection, _) => connection.bootstrap_servers.join(", "),
-    }
-}
-
-fn store(config: &StoreConfig) -> String {
-    match config {
-        StoreConfig::Embedded { path, .. } => path.display().to_string(),
-        StoreConfig::Mongodb { database, .. } => format!("MongoDB, database {database}"),
     }
 }
 

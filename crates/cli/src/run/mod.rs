@@ -2,15 +2,12 @@
 
 mod broker;
 mod header;
-mod lines;
+mod observers;
+pub(crate) mod places;
 mod plan;
 mod screen;
-mod snapshot;
-mod table;
 mod topics;
-mod view;
 mod workers;
-mod wrap;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -18,11 +15,16 @@ use pricepipe_core::Pipeline;
 use pricepipe_service::{Process, admin, shutdown};
 use tokio_util::sync::CancellationToken;
 
-use self::{header::Header, plan::Plan, screen::Screen};
+use self::{
+    header::Header,
+    places::Places,
+    plan::Plan,
+    screen::{Course, Screen},
+};
 use crate::{
     args::RunArgs,
     exit::{Exit, Failed},
-    file,
+    file, live,
     parts::{self, SURROUNDINGS, StoreWish},
 };
 
@@ -38,8 +40,8 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
         parts::kafka(&pipeline, args.embedded_kafka || !servers, &SURROUNDINGS)?,
         parts::store(&pipeline, &wish, &SURROUNDINGS)?,
     );
-    let stop = shutdown::on_signal_with(table::show_cursor)
-        .map_err(|error| Failed::because(Exit::Failure, &error))?;
+    let stop =
+        shutdown::on_signal_with(live::restore).map_err(|error| Failed::because(Exit::Failure, &error))?;
     if let Some(seconds) = args.stop_after {
         stop_after(Duration::from_secs(seconds), stop.clone());
     }
@@ -47,8 +49,12 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
     let mut plan = Plan::of(pipeline, kafka, &store, &process)?;
     let exchange = if args.simulate { Some(plan.simulate().await?) } else { None };
     let admin = serve_admin(&process, args.admin_address).await?;
-    Header::of(&plan, args, admin).print();
-    let mut screen = Screen::open(args.progress, plan.observers().clone(), process, stop);
+    let places = Places::of(&plan, args.simulate);
+    let header = Header::of(&plan, &places, args, admin);
+    header.print();
+    let (observers, progress) = (plan.observers().clone(), args.progress);
+    let course = Course { observers, process, progress, places, phase: live::Phase::Running };
+    let mut screen = Screen::open(args.progress, header.titles(), course, stop);
     let ended = plan.run(&mut screen).await;
     let shown = screen.close();
     drop(exchange);

@@ -13,14 +13,13 @@ use pricepipe_store::Store;
 
 use super::{
     broker::EmbeddedBroker,
-    screen::Screen,
-    snapshot::Observers,
+    observers::Observers,
+    screen::{self, Screen},
     topics::{self, Cluster},
     workers::Workers,
 };
 use crate::{
     exit::{Exit, Failed},
-    output,
     parts::{KafkaPart, StorePart},
 };
 
@@ -91,32 +90,33 @@ impl Plan {
         };
         let Some(reached) = reached else {
             self.store.close().await;
-            let unmet = screen.unmet("kafka").unwrap_or_else(|| "it was not asked yet".to_owned());
-            screen.sum_up()?;
+            let unmet = screen.source().unmet("kafka").unwrap_or_else(|| "it was not asked yet".to_owned());
+            screen::sum_up(screen)?;
             return Err(Failed::new(Exit::Unreachable, format!("Kafka was not reached: {unmet}")));
         };
         self.connected.ready();
         let workers = Workers::start(&self, reached, self.started.clone(), screen.stop());
         let ended = workers.work(screen).await;
-        let trouble = screen.unmet("store");
+        let trouble = screen.source().unmet("store");
         self.store.close().await;
-        let totals = screen.sum_up()?;
+        let totals = screen::sum_up(screen)?;
         drop(broker);
         ended?;
         match totals.produced.saturating_sub(totals.settled()) {
             0 => Ok(()),
-            left => self.left_over(left, trouble),
+            left => self.left_over(left, trouble, screen),
         }
     }
 
     /// What it means that messages are in Kafka and not in the store.
-    fn left_over(&self, messages: u64, trouble: Option<String>) -> Result<(), Failed> {
+    fn left_over(&self, messages: u64, trouble: Option<String>, screen: &mut Screen) -> Result<(), Failed> {
         let trouble = trouble.map(|trouble| format!(" (the store: {trouble})")).unwrap_or_default();
         if self.kafka != KafkaPart::Embedded {
-            output::note(format!(
+            let message = format!(
                 "{messages} produced prices were not stored by this run{trouble}; they stay in Kafka, and the next \
                  run stores them"
-            ));
+            );
+            screen.source().say("WARN", &message);
             return Ok(());
         }
         let message = format!(

@@ -79,7 +79,7 @@ impl Workers {
         };
         let (produced, consumed) = screen.during(ended).await;
         self.stop.cancel();
-        screen.drains();
+        screen.source().drains();
         self.drain(produced, consumed, screen).await
     }
 

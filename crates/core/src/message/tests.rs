@@ -96,7 +96,57 @@ fn bad_messages_are_told_apart() {
     assert_eq!(plain, Err(BadMessage::NoIdentity));
 }
 
+/// Somewhere else than [`position`].
+fn elsewhere() -> Position<'static> {
+    Position { topic_id: Some("other"), partition: 0, offset: 7, timestamp: Timestamp::from_millis(7).ok() }
+}
+
+fn pinned_text(json: &str, position: Position<'_>) -> Result<String, BadMessage> {
+    pinned(json.as_bytes(), position).map(|bytes| String::from_utf8(bytes.into_owned()).unwrap())
+}
+
+#[test]
+fn a_message_that_is_pinned_says_itself_what_it_took_from_where_it_lay() {
+    let plain = r#"{"symbol":"BTCUSDT","price":67321.50, "note":{"a":1.0}}"#;
+    let expected = r#"{"symbol":"BTCUSDT","price":67321.50,"note":{"a":1.0},"id":"kafka:mZ1rXw:2:41","time":"2026-11-23T06:00:04Z","received":"2026-11-23T06:00:04Z"}"#;
+    assert_eq!(pinned_text(plain, position()).unwrap(), expected);
+    assert_eq!(pinned_text(expected, elsewhere()).unwrap(), expected, "the second time nothing is added");
+    let full = " ".to_owned() + GOLDEN.trim_end();
+    assert_eq!(pinned_text(&full, position()).unwrap(), full, "byte for byte");
+    let rumour = pinned_text(r#"{"kind":"rumour"}"#, position()).unwrap();
+    assert!(rumour.contains(r#""id":"kafka:mZ1rXw:2:41""#), "{rumour}");
+}
+
+#[test]
+fn what_can_have_no_id_is_not_pinned() {
+    for bad in ["", "[1]", "7", "{", "{} {}"] {
+        assert!(matches!(pinned_text(bad, position()), Err(BadMessage::NotJson(_))), "{bad}");
+    }
+    let unknown_topic = Position { topic_id: None, ..position() };
+    assert_eq!(pinned_text(r#"{"symbol":"A","price":1}"#, unknown_topic), Err(BadMessage::NoIdentity));
+    assert!(pinned_text(r#"{"symbol":"A","price":1,"id":"mine"}"#, unknown_topic).is_ok());
+}
+
+/// A field that is absent, null, or there.
+fn field(name: &'static str, value: &'static str) -> impl Strategy<Value = String> {
+    let forms = [String::new(), format!("\"{name}\":null,"), format!("\"{name}\":{value},")];
+    prop::sample::select(forms.to_vec())
+}
+
 proptest! {
+    #[test]
+    fn a_message_that_is_pinned_is_the_same_observation_wherever_it_lies(
+        id in field("id", "\"own\""),
+        time in field("time", "\"2026-11-23T06:00:03.5Z\""),
+        received in field("received", "\"2026-11-23T06:00:03.112Z\""),
+        exchange in field("exchange", "\"bin\\u0061nce\""),
+    ) {
+        let json = format!("{{{id}{exchange}{time}\"symbol\":\"BTCUSDT\",{received}\"price\":\"0.10\"}}");
+        let pinned = pinned_text(&json, position()).unwrap();
+        let sent = PriceMessage::decode(Some(pinned.as_bytes()), elsewhere());
+        prop_assert_eq!(sent, decode(&json), "{}", pinned);
+    }
+
     #[test]
     fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = PriceMessage::decode(Some(&bytes), position());

@@ -4,6 +4,7 @@
 //! runtime never waits for the disk and a query never waits for a write. The file is in write-ahead mode: another
 //! process may read it all the while.
 
+mod audit;
 mod read;
 mod schema;
 mod series;
@@ -21,8 +22,8 @@ use rusqlite::ErrorCode;
 
 use self::worker::Worker;
 use crate::{
-    BoxFuture, History, OpenError, Selection, Series, Shortcut, Store, StoreError, StoreErrorKind,
-    SymbolCount, Written,
+    BoxFuture, Doubled, History, OpenError, Period, Selection, Series, Shortcut, Store, StoreError,
+    StoreErrorKind, SymbolCount, Written,
 };
 
 /// Prices in an SQLite file.
@@ -140,6 +141,25 @@ impl History for EmbeddedStore {
         _: Interval,
     ) -> BoxFuture<'a, Result<Shortcut<Vec<Candle>>, StoreError>> {
         Box::pin(ready(Ok(Shortcut::Fold)))
+    }
+
+    fn missing<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        ids: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        let collection = collection.clone();
+        Box::pin(self.reader.run(move |connection| audit::missing(connection, &collection, ids)))
+    }
+
+    fn doubled<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        period: Period,
+        examples: usize,
+    ) -> BoxFuture<'a, Result<Doubled, StoreError>> {
+        let collection = collection.clone();
+        Box::pin(self.reader.run(move |connection| audit::doubled(connection, &collection, period, examples)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Prices in MongoDB, or in a server that speaks its protocol. Touches the network.
 
+mod audit;
 mod client;
 mod compute;
 mod document;
@@ -23,7 +24,8 @@ use pricepipe_core::{
 
 use self::client::Connection;
 use crate::{
-    BoxFuture, History, OpenError, Selection, Series, Shortcut, Store, StoreError, SymbolCount, Written,
+    BoxFuture, Doubled, History, OpenError, Period, Selection, Series, Shortcut, Store, StoreError,
+    SymbolCount, Written,
 };
 
 const PING_LIMIT: Duration = Duration::from_secs(6);
@@ -116,5 +118,22 @@ impl History for MongoStore {
         interval: Interval,
     ) -> BoxFuture<'a, Result<Shortcut<Vec<Candle>>, StoreError>> {
         Box::pin(compute::candles(&self.connection, collection, selection, interval))
+    }
+
+    fn missing<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        ids: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(audit::missing(&self.connection, collection, ids))
+    }
+
+    fn doubled<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        period: Period,
+        examples: usize,
+    ) -> BoxFuture<'a, Result<Doubled, StoreError>> {
+        Box::pin(audit::doubled(&self.connection, collection, period, examples))
     }
 }

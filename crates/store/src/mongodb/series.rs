@@ -35,6 +35,15 @@ pub(super) async fn feed(
 
 /// The documents of a selection.
 pub(super) fn filter(symbol: &str, since: Option<Timestamp>, until: Option<Timestamp>) -> Document {
+    let (mut filter, time) = (doc! {"symbol": symbol}, within(since, until));
+    if !time.is_empty() {
+        filter.insert("time", time);
+    }
+    filter
+}
+
+/// What a filter says of the time.
+pub(super) fn within(since: Option<Timestamp>, until: Option<Timestamp>) -> Document {
     let date = |time: Timestamp| ::mongodb::bson::DateTime::from_millis(time.as_millis());
     let mut time = Document::new();
     if let Some(since) = since {
@@ -43,11 +52,7 @@ pub(super) fn filter(symbol: &str, since: Option<Timestamp>, until: Option<Times
     if let Some(until) = until {
         time.insert("$lt", date(until));
     }
-    let mut filter = doc! {"symbol": symbol};
-    if !time.is_empty() {
-        filter.insert("time", time);
-    }
-    filter
+    time
 }
 
 async fn oldest_first(

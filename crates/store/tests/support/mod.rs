@@ -14,7 +14,7 @@ use pricepipe_core::{
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
-use pricepipe_store::{Store, open};
+use pricepipe_store::{History, Store, open, open_for_reading};
 
 pub(crate) fn collection(name: &str) -> CollectionName {
     name.parse().unwrap()
@@ -61,6 +61,15 @@ impl Mongo {
         let database = self.database.name().parse().unwrap();
         let config = StoreConfig::Mongodb { database, price_type, retention_seconds };
         open(&config, Some(&self.connection_string)).unwrap()
+    }
+
+    pub(crate) fn history(&self) -> Arc<dyn History> {
+        let config = StoreConfig::Mongodb {
+            database: self.database.name().parse().unwrap(),
+            price_type: PriceType::Decimal,
+            retention_seconds: 0,
+        };
+        open_for_reading(&config, Some(&self.connection_string)).unwrap()
     }
 
     pub(crate) async fn command(&self, command: Document) -> Document {

@@ -258,7 +258,8 @@ pub(crate) enum Moment {
 }
 
 impl Moment {
-    fn before(self, now: Timestamp) -> Timestamp {
+    /// The time that it is when it is asked now.
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
         match self {
             Moment::At(time) => time,
             Moment::Ago(span) => {

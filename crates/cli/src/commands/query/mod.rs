@@ -18,6 +18,7 @@ use self::{
     plot::{Plot, args::Medium},
 };
 use crate::{
+    args::StoreArgs,
     exit::{Exit, Failed},
     file, output,
     parts::{self, SURROUNDINGS, StoreWish},
@@ -33,7 +34,7 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
         prices.check(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
     }
     let medium = medium(&pipeline, &args.question)?;
-    let history = open(&pipeline, common)?;
+    let history = open(&pipeline, &common.store, common.simulated)?;
     let source = Source { history: &*history, pipeline: &pipeline, now, medium };
     let answered = answer(&source, &args.question).await;
     history.close().await;
@@ -132,18 +133,23 @@ fn medium(pipeline: &Pipeline, question: &Question) -> Result<Option<Medium>, Fa
     plot.medium(common.output, panels as f64).map_err(|problem| Failed::new(Exit::Usage, problem))
 }
 
-fn open(pipeline: &Pipeline, common: &CommonArgs) -> Result<Arc<dyn History>, Failed> {
+/// Opens the store that a pipeline uses, or with `simulated` the one of invented prices.
+pub(crate) fn open(
+    pipeline: &Pipeline,
+    args: &StoreArgs,
+    simulated: bool,
+) -> Result<Arc<dyn History>, Failed> {
+    let named = simulated || args.store_file.is_some();
     let open = |simulated| {
-        let wish = StoreWish { args: &common.store, simulated, servers: !simulated };
+        let wish = StoreWish { args, simulated, servers: !simulated };
         let part = parts::store(pipeline, &wish, &SURROUNDINGS)?;
         let opened = pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref());
         Ok::<_, Failed>(opened)
     };
-    match open(common.simulated)? {
+    match open(simulated)? {
         Ok(history) => Ok(history),
         Err(OpenError::NoSuchFile { path }) => {
             // Whoever has only tried a simulated run means that one.
-            let named = common.simulated || common.store.store_file.is_some();
             let simulated = if named { None } else { open(true)?.ok() };
             if simulated.is_some() {
                 output::note(format!(
@@ -157,7 +163,7 @@ fn open(pipeline: &Pipeline, common: &CommonArgs) -> Result<Arc<dyn History>, Fa
     }
 }
 
-fn known(pipeline: &Pipeline, symbols: &[String]) -> Result<(), Failed> {
+pub(crate) fn known(pipeline: &Pipeline, symbols: &[String]) -> Result<(), Failed> {
     let names: BTreeSet<&str> = pipeline.symbols.iter().map(|s| s.symbol.as_str()).collect();
     match symbols.iter().find(|symbol| !names.contains(symbol.as_str())) {
         None => Ok(()),

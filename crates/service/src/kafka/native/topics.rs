@@ -34,6 +34,21 @@ pub struct DescribedTopic {
     pub under_replicated: u32,
     /// How many partitions have no leader, so that nobody can write to them or read them.
     pub offline: u32,
+    /// The copies of each partition, in the order of the partitions.
+    pub copies: Vec<Copies>,
+}
+
+/// The copies of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// The partition.
+    pub partition: i32,
+    /// How many there should be.
+    pub all: usize,
+    /// How many have every message.
+    pub in_sync: usize,
+    /// The broker that is written to and read from. `None`: nobody can do either.
+    pub leader: Option<i32>,
 }
 
 /// What the brokers say of topics.
@@ -145,27 +160,22 @@ unsafe fn describe(topic: *const rd_kafka_TopicDescription_t) -> Result<Describe
         let id = rd_kafka_TopicDescription_topic_id(topic);
         let id = if id.is_null() { None } else { text(rd_kafka_Uuid_base64str(id)) };
         let partitions = array(|count| rd_kafka_TopicDescription_partitions(topic, count));
-        let copies: Vec<Copies> = partitions.iter().map(|partition| copies(*partition)).collect();
+        let mut copies: Vec<Copies> = partitions.iter().map(|partition| copies(*partition)).collect();
+        copies.sort_unstable_by_key(|copies| copies.partition);
         let count = |wanted: fn(&&Copies) -> bool| number(copies.iter().filter(wanted).count());
         Ok(DescribedTopic {
             id: id.filter(|id| id != NO_ID).map(Arc::from),
             replicas: number(copies.iter().map(|copies| copies.all).min().unwrap_or(0)),
             partitions: number(copies.len()),
-            under_replicated: count(|copies| copies.led && copies.in_sync < copies.all),
-            offline: count(|copies| !copies.led),
+            under_replicated: count(|copies| copies.leader.is_some() && copies.in_sync < copies.all),
+            offline: count(|copies| copies.leader.is_none()),
+            copies,
         })
     }
 }
 
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-/// The copies of a partition.
-struct Copies {
-    all: usize,
-    in_sync: usize,
-    led: bool,
 }
 
 /// # Safety
@@ -175,10 +185,12 @@ unsafe fn copies(partition: *const rd_kafka_TopicPartitionInfo_t) -> Copies {
     // SAFETY: by the contract. A leader that is not there is null, or a node with a negative id.
     unsafe {
         let leader = rd_kafka_TopicPartitionInfo_leader(partition);
+        let leader = if leader.is_null() { None } else { Some(rd_kafka_Node_id(leader)) };
         Copies {
+            partition: rd_kafka_TopicPartitionInfo_partition(partition),
             all: array(|count| rd_kafka_TopicPartitionInfo_replicas(partition, count)).len(),
             in_sync: array(|count| rd_kafka_TopicPartitionInfo_isr(partition, count)).len(),
-            led: !leader.is_null() && rd_kafka_Node_id(leader) >= 0,
+            leader: leader.filter(|broker| *broker >= 0),
         }
     }
 }
@@ -219,6 +231,9 @@ mod tests {
         let one = described.topics.iter().find(|(name, _)| name == "one").unwrap().1.as_ref().unwrap();
         assert_eq!((one.partitions, one.replicas), (4, 3));
         assert_eq!((one.under_replicated, one.offline), (0, 0));
+        let copies: Vec<_> = one.copies.iter().map(|c| (c.partition, c.all, c.in_sync)).collect();
+        assert_eq!(copies, [(0, 3, 3), (1, 3, 3), (2, 3, 3), (3, 3, 3)]);
+        assert!(one.copies.iter().all(|copies| copies.leader.is_some()));
         let absent = described.topics.iter().find(|(name, _)| name == "absent").unwrap();
         assert_eq!(absent.1, Err(RDKafkaErrorCode::UnknownTopicOrPartition));
     }
@@ -233,6 +248,8 @@ mod tests {
         let described = describe_topics(client.inner(), &["one".to_owned()], PATIENCE).unwrap();
         let one = described.topics[0].1.as_ref().unwrap();
         assert_eq!((one.partitions, one.under_replicated, one.offline), (4, 0, 1));
+        let led: Vec<bool> = one.copies.iter().map(|copies| copies.leader.is_some()).collect();
+        assert_eq!(led, [true, true, false, true]);
     }
 
     #[test]

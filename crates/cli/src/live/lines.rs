@@ -10,17 +10,25 @@ use pricepipe_service::clock;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
-use crate::run::snapshot::{Row, Snapshot};
+use super::snapshot::{Row, Snapshot, count_text};
 
 /// With more symbols than this a line stands for all of them.
 const MOST_SYMBOLS: usize = 20;
+
+/// What tells one price of a symbol from the next.
+type Moment = (Option<u64>, Option<Timestamp>);
+
+fn moment(row: &Row) -> Moment {
+    // Where messages are counted, each has a line; one price may come as several.
+    (row.messages, row.received.filter(|_| row.messages.is_none()))
+}
 
 /// Writes lines to an output.
 pub(super) struct Lines<W> {
     output: W,
     json: bool,
-    /// Messages of each symbol when it was last written.
-    written: HashMap<String, u64>,
+    /// When the last price of each symbol arrived that was written, and with how many messages.
+    written: HashMap<String, Moment>,
 }
 
 impl<W: Write> Lines<W> {
@@ -33,7 +41,7 @@ impl<W: Write> Lines<W> {
     pub(super) fn show(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         let news: Vec<&Row> = snapshot.rows.iter().filter(|row| self.is_new(row)).collect();
         for row in &news {
-            self.written.insert(row.symbol.clone(), row.messages);
+            self.written.insert(row.symbol.clone(), moment(row));
         }
         if news.len() > MOST_SYMBOLS {
             writeln!(self.output, "{}", many(&news, snapshot, self.json))?;
@@ -46,7 +54,7 @@ impl<W: Write> Lines<W> {
     }
 
     fn is_new(&self, row: &Row) -> bool {
-        row.price.is_some() && self.written.get(&row.symbol) != Some(&row.messages)
+        row.price.is_some() && self.written.get(&row.symbol) != Some(&moment(row))
     }
 }
 
@@ -58,9 +66,9 @@ fn as_text(row: &Row) -> String {
         row.symbol,
         row.price_text(),
         row.change_text(),
-        row.messages,
-        row.stored,
-        row.duplicates
+        count_text(row.messages),
+        count_text(row.stored),
+        count_text(row.duplicates)
     )
 }
 
@@ -74,9 +82,9 @@ struct JsonLine<'a> {
     time: Option<Timestamp>,
     age_seconds: Option<f64>,
     change_percent: Option<f64>,
-    messages: u64,
-    stored: u64,
-    duplicates: u64,
+    messages: Option<u64>,
+    stored: Option<u64>,
+    duplicates: Option<u64>,
     lag: Option<u64>,
 }
 
@@ -102,17 +110,17 @@ fn rounded(number: f64, decimals: i32) -> f64 {
 }
 
 fn many(news: &[&Row], snapshot: &Snapshot, json: bool) -> String {
-    let totals = snapshot.totals;
+    let sums = &snapshot.sums;
     if json {
-        return json!({"symbols": news.len(), "time": clock::now(), "totals": totals}).to_string();
+        return json!({"symbols": news.len(), "time": clock::now(), "totals": sums.json}).to_string();
     }
-    format!("{} symbols  {totals}", news.len())
+    format!("{} symbols  {}", news.len(), sums.text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::snapshot::tests::row;
+    use crate::live::row;
 
     fn lines(json: bool, moments: &[Snapshot]) -> String {
         let mut lines = Lines::new(Vec::new(), json);
@@ -120,27 +128,27 @@ mod tests {
         String::from_utf8(lines.output).unwrap()
     }
 
-    fn moment(messages: u64) -> Snapshot {
+    fn at(messages: u64) -> Snapshot {
         Snapshot { rows: vec![row("BTCUSDT", "101.50", messages)], ..Snapshot::default() }
     }
 
     #[test]
     fn a_price_is_written_once_however_often_it_is_looked_at() {
-        let text = lines(false, &[moment(1), moment(1), moment(2)]);
+        let text = lines(false, &[at(1), at(1), at(2)]);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.starts_with("BTCUSDT                101.50   +1.50%  messages 1  stored 1"), "{text}");
     }
 
     #[test]
     fn json_lines_keep_the_digits_of_the_price() {
-        let text = lines(true, &[moment(1)]);
+        let text = lines(true, &[at(1)]);
         assert!(text.starts_with("{\"symbol\":\"BTCUSDT\",\"price\":101.50,"), "{text}");
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
     }
 
     #[test]
     fn json_lines_say_when_the_price_came_and_round_what_was_computed() {
-        let mut moment = moment(1);
+        let mut moment = at(1);
         moment.rows[0].first = "99.00".parse().ok();
         let line: serde_json::Value = serde_json::from_str(&lines(true, &[moment])).unwrap();
         assert_eq!(line["time"], "2026-11-23T06:00:03.112Z");
@@ -152,9 +160,23 @@ mod tests {
 
     #[test]
     fn a_lag_that_is_not_known_is_left_out() {
-        let mut moment = moment(1);
+        let mut moment = at(1);
         moment.rows[0].lag = None;
         assert!(!lines(false, &[moment]).contains("lag"));
+    }
+
+    #[test]
+    fn where_nobody_counts_messages_a_price_is_new_when_it_has_come_later() {
+        let stored = |received: &str| {
+            let row = Row { messages: None, received: received.parse().ok(), ..row("A", "1.0", 1) };
+            Snapshot { rows: vec![row], ..Snapshot::default() }
+        };
+        let text = lines(
+            false,
+            &["2026-11-23T06:00:03Z", "2026-11-23T06:00:03Z", "2026-11-23T06:00:06Z"].map(stored),
+        );
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.contains("messages -  stored 1 (duplicates 0)"), "{text}");
     }
 
     #[test]

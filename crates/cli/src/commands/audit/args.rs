@@ -1,0 +1,69 @@
+//! The command line of `pricepipe audit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use pricepipe_core::Timestamp;
+use pricepipe_store::Period;
+
+use crate::{args::StoreArgs, commands::query::args::Moment, rows::Output};
+
+/// Shown by `pricepipe audit --help`.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  pricepipe audit -f examples/real-servers.yaml
+  pricepipe audit -f examples/real-servers.yaml --since 24h
+  pricepipe audit -f examples/real-servers.yaml --output json
+
+Each message of the pipeline's topics is one of these:
+  STORED    its observation is in the store
+  REPEATED  its observation was counted already; it is stored once
+  LETTERS   it is a dead letter
+  PENDING   its offset is not committed yet
+  EXPIRED   its document is past the store's retention, and is not looked for
+  MISSING   it is committed, and neither stored nor a dead letter
+
+DISTINCT are the observations among them. SKIPPED are the slots without a price between
+the first and the last of each symbol: not missing, since nobody had a price there.
+DOUBLED are observations that are stored under more than one id: documents of one
+exchange, symbol, kind and time, of which at least one is not named by its place in
+Kafka, as plain messages are.
+
+What Kafka's retention has removed is not looked at. It may run beside the pipeline: it
+joins no group and changes nothing. Memory grows by about 20 bytes a message and 50 a
+dead letter.";
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The pipeline's file
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Only observations of this time or later: 2026-11-23T06:00:00Z, 2026-11-23, or how long ago, as in 24h
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only observations of before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// How the answer is written
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Look at what `run --simulate` has stored
+    #[arg(long, conflicts_with = "store_file")]
+    pub simulated: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+impl AuditArgs {
+    /// The period that is looked at, unless it ends before it begins.
+    pub(super) fn period(&self, now: Timestamp) -> Result<Period, String> {
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.before(now));
+        let period = Period { since: at(self.since), until: at(self.until) };
+        match (period.since, period.until) {
+            (Some(since), Some(until)) if since >= until => {
+                Err(format!("--since {since} is not before --until {until}; exchange them"))
+            }
+            _ => Ok(period),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Looks at the store: whether it answers, and where no topics can be read, at the newest prices. Reads only.
+
+use std::{sync::Arc, time::Duration};
+
+use pricepipe_core::{Pipeline, names::CollectionName};
+use pricepipe_store::{History, OpenError, StoreError, SymbolCount};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{args::WatchArgs, watched::Watched};
+use crate::{
+    exit::{Exit, Failed},
+    live::State,
+    parts::{self, SURROUNDINGS, StorePart, StoreWish},
+    run::places,
+};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// How long a store may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Counting takes no more than one part in so many of the time: a large store is counted now and then.
+const COUNT_SHARE: u32 = 50;
+
+/// Said when the store of a simulated run is there and the real one is not.
+const INVENTED: &str = "these are the invented prices of run --simulate, as with --simulated";
+
+/// The stores that the pipeline may use, and what is asked of the first that is there.
+pub(super) struct StoreWatch {
+    candidates: Vec<StorePart>,
+    history: Option<Arc<dyn History>>,
+    /// The symbols of each collection, where prices are asked for.
+    wanted: Vec<(CollectionName, Vec<String>)>,
+    count_at: Option<Instant>,
+    watched: Watched,
+}
+
+impl StoreWatch {
+    /// The stores that the pipeline may use, the likeliest first.
+    pub(super) fn candidates(pipeline: &Pipeline, args: &WatchArgs) -> Result<Vec<StorePart>, Failed> {
+        let part = |simulated| {
+            let wish = StoreWish { args: &args.store, simulated, servers: !simulated };
+            parts::store(pipeline, &wish, &SURROUNDINGS)
+        };
+        let mut candidates = vec![part(args.simulated)?];
+        // Whoever has only tried a simulated run means that one.
+        if !args.simulated && args.store.store_file.is_none() && candidates[0].connection_string.is_none() {
+            candidates.push(part(true)?);
+        }
+        Ok(candidates)
+    }
+
+    /// A watch of the first of these stores that is there. Refuses what cannot be used at all; a file that is not
+    /// there yet may come.
+    pub(super) fn new(
+        candidates: Vec<StorePart>,
+        wanted: Vec<(CollectionName, Vec<String>)>,
+        watched: Watched,
+    ) -> Result<Self, Failed> {
+        let mut watch = StoreWatch { candidates, history: None, wanted, count_at: None, watched };
+        match watch.open() {
+            Ok(()) | Err(OpenError::NoSuchFile { .. }) => Ok(watch),
+            Err(error) => Err(Failed::because(Exit::Invalid, &error)),
+        }
+    }
+
+    /// Looks again and again.
+    pub(super) async fn look_for_ever(mut self) {
+        loop {
+            let state = match self.look().await {
+                Ok(()) => State::Fine(String::new()),
+                Err(reason) => State::Away(reason),
+            };
+            self.watched.lock().store = state;
+            sleep(EVERY).await;
+        }
+    }
+
+    fn open(&mut self) -> Result<(), OpenError> {
+        let mut first = None;
+        for (index, part) in self.candidates.iter().enumerate() {
+            match pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref()) {
+                Ok(history) => {
+                    let mut findings = self.watched.lock();
+                    findings.store_place = places::store(&part.config);
+                    findings.notes.extend((index > 0).then(|| INVENTED.to_owned()));
+                    self.history = Some(history);
+                    return Ok(());
+                }
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    async fn look(&mut self) -> Result<(), String> {
+        if self.history.is_none() {
+            self.open().map_err(|error| error.to_string())?;
+        }
+        let Some(history) = self.history.clone() else { return Ok(()) };
+        answered(history.ping()).await?;
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        let mut latest = Vec::new();
+        for (collection, symbols) in &self.wanted {
+            latest.extend(answered(history.latest(collection, symbols)).await?);
+        }
+        let counts = self.counts(&*history).await?;
+        // At once, or a price would be seen of which no document is counted.
+        let seen = &mut self.watched.lock().seen;
+        latest.iter().for_each(|price| seen.latest(&price.symbol, price.price, price.received));
+        counts.iter().for_each(|count| seen.documents(&count.symbol, count.documents));
+        Ok(())
+    }
+
+    /// How many documents there are; nothing while it would cost too much to count again.
+    async fn counts(&mut self, history: &dyn History) -> Result<Vec<SymbolCount>, String> {
+        if self.count_at.is_some_and(|at| at > Instant::now()) {
+            return Ok(Vec::new());
+        }
+        let (start, mut counts) = (Instant::now(), Vec::new());
+        for (collection, _) in &self.wanted {
+            counts.extend(history.count(collection).await.map_err(|error| error.to_string())?);
+        }
+        self.count_at = Some(Instant::now() + start.elapsed() * COUNT_SHARE);
+        Ok(counts)
+    }
+}
+
+async fn answered<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match timeout(PATIENCE, answer).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer for {} s", PATIENCE.as_secs())),
+    }
+}

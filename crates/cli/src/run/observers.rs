@@ -1,0 +1,210 @@
+//! What the workers of a run say they have done, as one moment of the live view.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use pricepipe_consumer::Observations as ConsumerObservations;
+use pricepipe_core::Pipeline;
+use pricepipe_producer::{Observations as ProducerObservations, ObservedSymbol};
+use pricepipe_service::{Process, clock};
+use serde::Serialize;
+
+use super::places::Places;
+use crate::live::{Part, Phase, Row, Snapshot, State, Sums, age};
+
+/// What a condition says while it is not known whether it will be met.
+const NOT_YET: [&str; 4] = ["starting", "stopping", "connecting to ", "joining "];
+
+/// Where the workers of a run say what they have done. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Observers {
+    /// The producer.
+    pub producer: Arc<ProducerObservations>,
+    /// The consumer.
+    pub consumer: ConsumerObservations,
+    /// What is shown before the producer has begun: every symbol, waiting.
+    waiting: Vec<Row>,
+    /// When a price is older than it should be.
+    stale_after: Duration,
+}
+
+impl Observers {
+    /// Of the workers of a pipeline that have not begun.
+    pub(super) fn of(pipeline: &Pipeline) -> Self {
+        let waiting = pipeline.symbols.iter().map(|symbol| Row::waiting(symbol.symbol.as_str())).collect();
+        Observers { waiting, stale_after: crate::live::stale_after(pipeline), ..Observers::default() }
+    }
+
+    /// One moment of the run.
+    pub(super) fn snapshot(&self, process: &Process, places: &Places, phase: Phase) -> Snapshot {
+        let (produced, consumed, now) = (self.producer.snapshot(), self.consumer.snapshot(), clock::now());
+        let row = |seen: &ObservedSymbol| {
+            let stored = consumed.symbols.get(seen.symbol.as_str());
+            Row {
+                symbol: seen.symbol.to_string(),
+                price: seen.last,
+                first: seen.first,
+                received: seen.received,
+                age: seen.received.map(|received| age(received, now)),
+                messages: Some(seen.produced),
+                stored: Some(stored.map_or(0, |stored| stored.stored)),
+                duplicates: Some(stored.map_or(0, |stored| stored.duplicates)),
+                lag: consumed.lag.get(seen.topic.as_str()).copied(),
+            }
+        };
+        let rows: Vec<Row> = produced.symbols.iter().map(row).collect();
+        let unmet = process.health.unmet();
+        Snapshot {
+            rows: if rows.is_empty() { self.waiting.clone() } else { rows },
+            parts: parts(&unmet, places),
+            notes: notes(&unmet, phase),
+            phase,
+            sums: Sums::of(&self.totals(process)),
+            stale_after: self.stale_after,
+        }
+    }
+
+    /// The sums so far.
+    pub(super) fn totals(&self, process: &Process) -> Totals {
+        let (produced, consumed) = (self.producer.snapshot().totals, self.consumer.snapshot());
+        let collections = || consumed.collections.values();
+        Totals {
+            produced: produced.produced,
+            stored: collections().map(|collection| collection.inserted + collection.duplicates).sum(),
+            duplicates: collections().map(|collection| collection.duplicates).sum(),
+            dead_letters: dead_letters(process),
+            skipped_slots: produced.skipped_slots,
+        }
+    }
+}
+
+/// The sum of the metric over all reasons.
+fn dead_letters(process: &Process) -> u64 {
+    let families = process.registry.gather();
+    let reasons = families.iter().filter(|family| family.name() == "pricepipe_dead_letters_total");
+    reasons.flat_map(|family| family.get_metric()).map(|metric| metric.get_counter().get_value() as u64).sum()
+}
+
+/// How the exchange, Kafka and the store are, by what is not at hand: `name: reason`, or `exchange b: reason` where
+/// there are several.
+fn parts(unmet: &[String], places: &Places) -> Vec<Part> {
+    let parts = [
+        ("exchange", "exchange", &places.exchange),
+        ("Kafka", "kafka", &places.kafka),
+        ("store", "store", &places.store),
+    ];
+    let part = |(name, condition, place): (&'static str, &str, &String)| {
+        let reasons =
+            unmet.iter().filter(|unmet| is_about(unmet, condition)).filter_map(|unmet| reason(unmet));
+        let reasons: Vec<&str> = reasons.collect();
+        let not_yet = |reason: &&&str| NOT_YET.iter().any(|text| reason.starts_with(text));
+        let state = match (reasons.iter().find(|reason| !not_yet(reason)), reasons.first()) {
+            (Some(reason), _) => State::Away((*reason).to_owned()),
+            (None, Some(reason)) => State::Waiting((*reason).to_owned()),
+            (None, None) => State::Fine(String::new()),
+        };
+        Part { name, place: place.clone(), state }
+    };
+    parts.map(part).into()
+}
+
+fn is_about(unmet: &str, condition: &str) -> bool {
+    unmet.strip_prefix(condition).is_some_and(|rest| rest.starts_with([':', ' ']))
+}
+
+fn reason(unmet: &str) -> Option<&str> {
+    unmet.split_once(": ").map(|(_, reason)| reason)
+}
+
+/// What is not at hand besides.
+fn notes(unmet: &[String], phase: Phase) -> Vec<String> {
+    let others =
+        unmet.iter().filter(|unmet| !["exchange", "kafka", "store"].iter().any(|c| is_about(unmet, c)));
+    // What starts or stops does so by itself.
+    let worth_telling = |unmet: &&String| {
+        let reason = reason(unmet).unwrap_or_default();
+        reason != "starting" && !(phase == Phase::Draining && reason == "stopping")
+    };
+    others.filter(worth_telling).cloned().collect()
+}
+
+/// Sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Totals {
+    /// Messages that Kafka has acknowledged.
+    pub produced: u64,
+    /// Messages whose document is in the store, also where it was there already.
+    pub stored: u64,
+    /// Those of them whose document was there already.
+    pub duplicates: u64,
+    /// Messages that could not be stored.
+    pub dead_letters: u64,
+    /// Poll slots that passed without a price.
+    pub skipped_slots: u64,
+}
+
+impl Totals {
+    /// Messages that need nothing more: stored, or in the dead-letter topic.
+    pub(super) fn settled(&self) -> u64 {
+        self.stored + self.dead_letters
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "produced {}, stored {} (duplicates {}), dead letters {}, skipped slots {}",
+            self.produced, self.stored, self.duplicates, self.dead_letters, self.skipped_slots
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_symbol_waits_in_the_table_before_the_workers_have_begun() {
+        let text = "{apiVersion: pricepipe.dev/v1alpha1, kind: PricePipeline, metadata: {name: a}, \
+                    spec: {symbols: [{symbol: BTCUSDT}, {symbol: ETHUSDT}]}}";
+        let pipeline = pricepipe_api::parse(text).unwrap().remove(0).1;
+        let observers = Observers::of(&pipeline);
+        let snapshot = observers.snapshot(&Process::new("test"), &Places::default(), Phase::Running);
+        let rows: Vec<_> = snapshot.rows.iter().map(|row| (row.symbol.as_str(), row.price_text())).collect();
+        assert_eq!(rows, [("BTCUSDT", "waiting".to_owned()), ("ETHUSDT", "waiting".to_owned())]);
+    }
+
+    #[test]
+    fn a_part_is_away_for_a_reason_and_waits_while_it_starts_or_stops() {
+        let state = |unmet: &[&str]| {
+            let unmet: Vec<String> = unmet.iter().map(|&unmet| unmet.to_owned()).collect();
+            parts(&unmet, &Places::default()).into_iter().map(|part| part.state).collect::<Vec<_>>()
+        };
+        let (away, waiting) =
+            (|text: &str| State::Away(text.into()), |text: &str| State::Waiting(text.into()));
+        let fine = State::Fine(String::new());
+        assert_eq!(state(&[]), [fine.clone(), fine.clone(), fine.clone()]);
+        let unmet = ["exchange b: no route", "kafka: starting", "kafka: connecting to a:1", "stores: x"];
+        assert_eq!(state(&unmet), [away("no route"), waiting("starting"), fine.clone()]);
+        assert_eq!(
+            state(&["kafka: stopping", "kafka: refused", "store: away"]),
+            [fine, away("refused"), away("away")]
+        );
+    }
+
+    #[test]
+    fn what_starts_or_stops_by_itself_is_no_note() {
+        let unmet = ["producer: stopping", "workers: starting", "kafka: away", "topic-id: no answer"];
+        let unmet = unmet.map(str::to_owned);
+        assert_eq!(notes(&unmet, Phase::Draining), ["topic-id: no answer"]);
+        assert_eq!(notes(&unmet, Phase::Running), ["producer: stopping", "topic-id: no answer"]);
+    }
+
+    #[test]
+    fn what_is_stored_holds_what_was_there_already() {
+        let totals = Totals { produced: 5, stored: 4, duplicates: 3, dead_letters: 1, skipped_slots: 0 };
+        assert_eq!(totals.settled(), totals.produced);
+        assert!(totals.to_string().starts_with("produced 5, stored 4 (duplicates 3), dead letters 1"));
+    }
+}
