@@ -149,7 +149,9 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
     );
     let originals = topics::read(&stage.kafka, &stage.topic());
 
-    database.run_command(doc! {"dropIndexes": "btc", "index": "one each"}).await.unwrap();
+    // FerretDB drops it, and answers in a form that the driver does not know.
+    let _ = database.run_command(doc! {"dropIndexes": "btc", "index": "one each"}).await;
+    assert!(!collection.list_index_names().await.unwrap().contains(&"one each".to_owned()));
     let dry = stage.letters("replay --all --dry-run -o ndjson").rows();
     assert!(dry.len() == 7 && dry.iter().all(|row| row["result"] == "would be sent"), "{dry:?}");
     assert_eq!(topics::count(&stage.kafka, &stage.topic()), 8, "nothing was sent");

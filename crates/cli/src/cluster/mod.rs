@@ -134,7 +134,9 @@ impl Cluster {
             // What was removed meanwhile is passed over.
             .set("auto.offset.reset", "earliest")
             .set("check.crcs", "true")
-            .set("queued.max.messages.kbytes", "16384");
+            // Whoever reads is slower than Kafka, and a message that waits takes several times its size.
+            .set("queued.max.messages.kbytes", "4096")
+            .set("queued.min.messages", "10000");
         config
     }
 
