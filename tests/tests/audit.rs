@@ -197,11 +197,11 @@ fn an_embedded_kafka_is_gone_and_what_is_doubled_in_the_store_is_found_all_the_s
 
 /// Stores an observation of BTCUSDT under another id as well.
 fn double(file: &Path) {
-    let connection = rusqlite::Connection::open(file).unwrap();
+    let connection = rusqlite::Connection::open(file).expect("a store");
     let copied = connection.execute(
         "INSERT INTO price SELECT collection, 'by hand', symbol, price, exchange, kind, time, received
          FROM price WHERE symbol = 'BTCUSDT' LIMIT 1",
         [],
     );
-    assert_eq!(copied.unwrap(), 1);
+    assert_eq!(copied.expect("it is written"), 1);
 }
