@@ -92,6 +92,8 @@ async fn an_audit_is_clean_after_kills_and_names_what_somebody_deletes_or_double
         (&json!(MESSAGES + 20), &json!(0)),
         "nobody has begun"
     );
+    let group = format!("the group {} has committed nothing", stage.pipeline.group());
+    assert!(stage.audit("").err.starts_with(&group));
     stage.consume_with_kills(3, None).await;
 
     let row = stage.row(0);

@@ -89,6 +89,11 @@ impl Cluster {
         self.connection.bootstrap_servers.join(",")
     }
 
+    /// The pipeline's consumer group.
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+
     /// What is known of topics, in their order.
     pub(crate) fn describe(&self, names: &[String]) -> Result<Vec<Known>, Failed> {
         let described = native::describe_topics(self.topics.inner(), names, PATIENCE);
