@@ -92,6 +92,8 @@ async fn an_audit_is_clean_after_kills_and_names_what_somebody_deletes_or_double
         (&json!(MESSAGES + 20), &json!(0)),
         "nobody has begun"
     );
+    let group = format!("the group {} has committed nothing", stage.pipeline.group());
+    assert!(stage.audit("").err.starts_with(&group));
     stage.consume_with_kills(3, None).await;
 
     let row = stage.row(0);
@@ -109,7 +111,7 @@ async fn an_audit_is_clean_after_kills_and_names_what_somebody_deletes_or_double
     let said = stage.audit("");
     assert_eq!(said.code, 6, "{said:?}");
     assert!(said.err.contains(&format!("MISSING in {topic}: {lost} (message ")), "{said:?}");
-    assert!(said.err.ends_with("1 messages are missing, 0 observations are doubled\n"), "{said:?}");
+    assert!(said.err.ends_with("missing: 1, doubled: 0\n"), "{said:?}");
     assert_eq!(stage.row(6)["missing"], 1);
     let elsewhere = "--since 2023-11-14T23:00:00Z";
     assert_eq!(stage.audit(elsewhere).code, 0, "its time, 22:33:54, is not of the period");
@@ -141,6 +143,37 @@ async fn every_message_that_a_faulty_consumer_loses_is_found() {
     documents::drop(&stage.mongodb, &stage.pipeline.name).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Kafka and a MongoDB-compatible server"]
+async fn an_audit_of_200_000_messages_needs_less_than_96_mib() {
+    let stage = Stage::new("large").await;
+    topics::produce(&stage.kafka, &stage.pipeline.topic("btc"), messages::records(200_000));
+    let arguments = ["audit", "-f", &stage.file, "-o", "ndjson"];
+    let variables = [("MONGO_CONNECTION_STRING", stage.mongodb.as_str())];
+    let mut command = command_line::command(stage.folder.path(), &variables, &arguments);
+    let start = std::time::Instant::now();
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut peak = 0.0_f64;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(peak_mib(child.id()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    println!("{out}{peak:.0} MiB at the most, {:?}", start.elapsed());
+    assert!(out.contains("\"messages\":200000,\"distinct\":200000,"), "{out}");
+    assert!(peak > 1.0 && peak < 96.0, "{peak} MiB");
+    documents::drop(&stage.mongodb, &stage.pipeline.name).await;
+}
+
+/// The most memory that a process has had so far, in MiB; 0 when it has ended.
+fn peak_mib(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1_024.0
+}
+
 #[test]
 fn an_embedded_kafka_is_gone_and_what_is_doubled_in_the_store_is_found_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,11 +199,11 @@ fn an_embedded_kafka_is_gone_and_what_is_doubled_in_the_store_is_found_all_the_s
 
 /// Stores an observation of BTCUSDT under another id as well.
 fn double(file: &Path) {
-    let connection = rusqlite::Connection::open(file).unwrap();
+    let connection = rusqlite::Connection::open(file).expect("a store");
     let copied = connection.execute(
         "INSERT INTO price SELECT collection, 'by hand', symbol, price, exchange, kind, time, received
          FROM price WHERE symbol = 'BTCUSDT' LIMIT 1",
         [],
     );
-    assert_eq!(copied.unwrap(), 1);
+    assert_eq!(copied.expect("it is written"), 1);
 }

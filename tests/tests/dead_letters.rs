@@ -149,7 +149,9 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
     );
     let originals = topics::read(&stage.kafka, &stage.topic());
 
-    database.run_command(doc! {"dropIndexes": "btc", "index": "one each"}).await.unwrap();
+    // FerretDB drops it, and answers in a form that the driver does not know.
+    let _ = database.run_command(doc! {"dropIndexes": "btc", "index": "one each"}).await;
+    assert!(!collection.list_index_names().await.unwrap().contains(&"one each".to_owned()));
     let dry = stage.letters("replay --all --dry-run -o ndjson").rows();
     assert!(dry.len() == 7 && dry.iter().all(|row| row["result"] == "would be sent"), "{dry:?}");
     assert_eq!(topics::count(&stage.kafka, &stage.topic()), 8, "nothing was sent");
@@ -165,7 +167,7 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
     stage.consume(&format!("{}.again", stage.pipeline.group()));
     assert_eq!(documents::count(&collection).await, 8, "each is stored once");
 
-    let topic_id = &letters[0]["origin"].as_str().map(|_| topic_id(&stage)).unwrap();
+    let topic_id = topic_id(&stage);
     let ids = documents::ids(&collection).await;
     assert!((0..5).all(|offset| ids.contains(&format!("kafka:{topic_id}:0:{offset}"))), "{ids:?}");
     assert!((0..3).all(|n| ids.contains(&messages::message(n).id)), "{ids:?}");
@@ -174,7 +176,7 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
     let header =
         |record: &topics::Record| record.headers.iter().any(|(name, _)| name == "pricepipe.replay-of");
     assert!(replayed[8..].iter().all(header) && !originals.iter().any(header));
-    // What a plain message took from where it lay has stayed: no document has a time of its replay.
+    // What a plain message took from where it lay has stayed: none has the time of its replay, seconds later.
     let last = collection.find_one(doc! {}).sort(doc! {"time": -1}).await.unwrap().unwrap();
     let first_replay =
         collection.find_one(doc! {"_id": format!("kafka:{topic_id}:0:1")}).await.unwrap().unwrap();
@@ -196,10 +198,10 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
 /// The topic's UUID, as the letters tell it.
 fn topic_id(stage: &Stage) -> String {
     let shown = stage.letters("show 0:0 -o json");
-    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
-    let headers = shown["headers"].as_array().unwrap();
-    let header = headers.iter().find(|header| header["name"] == "pricepipe.topic-id").unwrap();
-    header["value"].as_str().unwrap().to_owned()
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).expect("JSON");
+    let headers = shown["headers"].as_array().expect("headers");
+    let header = headers.iter().find(|header| header["name"] == "pricepipe.topic-id");
+    header.and_then(|header| header["value"].as_str()).expect("the topic's UUID").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 //! Until then it is tried again, for ever: an outage holds batches, it does not lose them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -159,10 +159,10 @@ impl Sink {
         for (index, reason, detail) in bad.chain(rejected) {
             let record: Record<'_> = batch.record(index);
             let (number, topic) = (record.place.topic, self.routes.topic_name(record.place.topic));
-            if !ids.contains_key(&number) {
-                ids.insert(number, self.topic_ids.look_up(number, self).await);
-            }
-            let topic_id = ids.get(&number).cloned().flatten();
+            let topic_id = match ids.entry(number) {
+                Entry::Occupied(known) => TopicId::clone(known.get()),
+                Entry::Vacant(unknown) => unknown.insert(self.topic_ids.look_up(number, self).await).clone(),
+            };
             letters.push(DeadLetter { record, topic, topic_id, reason, detail });
         }
         letters

@@ -89,6 +89,11 @@ impl Cluster {
         self.connection.bootstrap_servers.join(",")
     }
 
+    /// The pipeline's consumer group.
+    pub(crate) fn group(&self) -> &str {
+        &self.group
+    }
+
     /// What is known of topics, in their order.
     pub(crate) fn describe(&self, names: &[String]) -> Result<Vec<Known>, Failed> {
         let described = native::describe_topics(self.topics.inner(), names, PATIENCE);
@@ -134,7 +139,9 @@ impl Cluster {
             // What was removed meanwhile is passed over.
             .set("auto.offset.reset", "earliest")
             .set("check.crcs", "true")
-            .set("queued.max.messages.kbytes", "16384");
+            // Whoever reads is slower than Kafka, and a message that waits takes several times its size.
+            .set("queued.max.messages.kbytes", "4096")
+            .set("queued.min.messages", "10000");
         config
     }
 

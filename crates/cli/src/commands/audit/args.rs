@@ -23,15 +23,15 @@ Each message of the pipeline's topics is one of these:
   EXPIRED   its document is past the store's retention, and is not looked for
   MISSING   it is committed, and neither stored nor a dead letter
 
-DISTINCT are the observations among them. SKIPPED are the slots without a price between
-the first and the last of each symbol: not missing, since nobody had a price there.
-DOUBLED are observations that are stored under more than one id: documents of one
-exchange, symbol, kind and time, of which at least one is not named by its place in
-Kafka, as plain messages are.
+DISTINCT are the observations among them. SKIPPED are the slots without a price
+between the first and the last of each symbol: not missing, since nobody had a
+price there. DOUBLED are observations that are stored under more than one id:
+documents of one exchange, symbol, kind and time, of which at least one is not
+named by its place in Kafka, as plain messages are.
 
-What Kafka's retention has removed is not looked at. It may run beside the pipeline: it
-joins no group and changes nothing. Memory grows by about 20 bytes a message and 50 a
-dead letter.";
+What Kafka's retention has removed is not looked at. An audit may run beside the
+pipeline: it joins no group and changes nothing. Its memory grows by about 20 bytes
+a message and 50 a dead letter.";
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {

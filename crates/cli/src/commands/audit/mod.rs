@@ -102,6 +102,13 @@ impl Audit<'_> {
             .collect();
         let kafka = tokio::task::block_in_place(|| {
             let committed = cluster.committed()?;
+            if committed.is_empty() {
+                // Of a pipeline in a cluster the namespace is part of the name.
+                let group = cluster.group();
+                output::note(format!(
+                    "the group {group} has committed nothing, so nothing can be missing yet"
+                ));
+            }
             let letters =
                 cluster.ranges(&dead_letter_topic, known.last().into_iter().flat_map(cluster::partitions))?;
             say_what_is_removed(

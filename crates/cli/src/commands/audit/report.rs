@@ -93,7 +93,7 @@ pub(super) fn verdict(findings: &[Finding]) -> Result<(), Failed> {
     match (missing, doubled) {
         (0, 0) => Ok(()),
         (missing, doubled) => {
-            let message = format!("{missing} messages are missing, {doubled} observations are doubled");
+            let message = format!("missing: {missing}, doubled: {doubled}");
             Err(Failed::new(Exit::Discrepancy, message))
         }
     }
@@ -150,7 +150,7 @@ mod tests {
         );
         let failed = verdict(&[finding()]).unwrap_err();
         assert_eq!(failed.exit, Exit::Discrepancy);
-        assert_eq!(failed.message, "7 messages are missing, 1 observations are doubled");
+        assert_eq!(failed.message, "missing: 7, doubled: 1");
         let well = Finding { topic: None, doubled: Some(Doubled::default()), ..finding() };
         assert!(well.lines().is_empty() && verdict(&[well]).is_ok());
     }

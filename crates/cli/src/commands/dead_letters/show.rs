@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use serde_json::{Value, json};
+use pricepipe_core::Timestamp;
+use serde::Serialize;
 
 use super::{
     Letters,
@@ -19,7 +20,7 @@ pub(super) fn show(letters: &Letters, id: LetterId, form: ShowOutput) -> Result<
         if letter.id == id {
             text = Some(match form {
                 ShowOutput::Text => for_people(&letter),
-                ShowOutput::Json => format!("{:#}\n", as_json(&letter)),
+                ShowOutput::Json => as_json(&letter),
             });
         }
         ControlFlow::Break(())
@@ -49,26 +50,49 @@ fn for_people(letter: &Letter<'_>) -> String {
     lines.chain(value).collect()
 }
 
-fn as_json(letter: &Letter<'_>) -> Value {
+/// A letter in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Json {
+    letter: String,
+    partition: i32,
+    offset: i64,
+    time: Option<Timestamp>,
+    headers: Vec<JsonHeader>,
+    key: Option<String>,
+    key_encoding: Option<&'static str>,
+    value: Option<String>,
+    value_encoding: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct JsonHeader {
+    name: String,
+    value: Option<String>,
+    encoding: Option<&'static str>,
+}
+
+fn as_json(letter: &Letter<'_>) -> String {
     let bytes = |bytes: Option<&[u8]>| {
         bytes.map(Shown::of).map(|shown| (shown.text().to_owned(), shown.encoding())).unzip()
     };
     let ((key, key_encoding), (value, value_encoding)) = (bytes(letter.key), bytes(letter.value));
     let header = |(name, value): &(&str, Option<&[u8]>)| {
         let (value, encoding) = bytes(*value);
-        json!({"name": name, "value": value, "encoding": encoding})
+        JsonHeader { name: (*name).to_owned(), value, encoding }
     };
-    json!({
-        "letter": letter.id.to_string(),
-        "partition": letter.id.partition,
-        "offset": letter.id.offset,
-        "time": letter.time,
-        "headers": letter.headers.iter().map(header).collect::<Vec<_>>(),
-        "key": key,
-        "keyEncoding": key_encoding,
-        "value": value,
-        "valueEncoding": value_encoding,
-    })
+    let json = Json {
+        letter: letter.id.to_string(),
+        partition: letter.id.partition,
+        offset: letter.id.offset,
+        time: letter.time,
+        headers: letter.headers.iter().map(header).collect(),
+        key,
+        key_encoding,
+        value,
+        value_encoding,
+    };
+    serde_json::to_string_pretty(&json).unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]
@@ -94,9 +118,10 @@ mod tests {
 
     #[test]
     fn programs_are_told_how_bytes_are_written() {
-        let json = as_json(&letter(Some(b"\xff"), origin(None)));
-        assert_eq!((&json["value"], &json["valueEncoding"]), (&json!("/w=="), &json!("base64")));
-        assert_eq!((&json["key"], &json["keyEncoding"]), (&json!("key"), &json!("utf-8")));
-        assert_eq!(as_json(&letter(None, origin(None)))["value"], Value::Null);
+        let read = |text: String| serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        let json = read(as_json(&letter(Some(b"\xff"), origin(None))));
+        assert_eq!((&json["value"], &json["valueEncoding"]), (&"/w==".into(), &"base64".into()));
+        assert_eq!((&json["key"], &json["keyEncoding"]), (&"key".into(), &"utf-8".into()));
+        assert!(read(as_json(&letter(None, origin(None))))["value"].is_null());
     }
 }

@@ -14,9 +14,9 @@ Examples:
     pricepipe topics -f examples/quickstart.yaml
   pricepipe topics -f examples/real-servers.yaml --output csv
 
-Lag is what the pipeline's consumers have not committed yet: stored or a dead letter.
-Messages are the offsets from the oldest to the newest. The dead-letter topic comes
-last; nobody has a lag there.";
+Lag: the messages that the pipeline's consumers have not committed yet. What they
+have committed is stored or a dead letter. Messages: the offsets from the oldest to
+the newest. The dead-letter topic comes last; nobody has a lag there.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TopicsArgs {

@@ -140,10 +140,10 @@ fn summary(rows: &[Row]) -> String {
     let offline = rows.iter().filter(|row| row.copies.leader.is_none()).count();
     let behind = rows.iter().filter(|row| row.copies.in_sync < row.copies.all).count() - offline;
     if offline > 0 {
-        text += &format!("; {offline} partitions have no leader: nobody can read or write them");
+        text += &format!("; partitions without a leader, which nobody can read or write: {offline}");
     }
     if behind > 0 {
-        text += &format!("; {behind} partitions have copies that are not in sync");
+        text += &format!("; partitions whose copies are not all in sync: {behind}");
     }
     text
 }
@@ -195,8 +195,8 @@ mod tests {
         assert_eq!(seen, expected);
         assert_eq!(
             summary(&rows),
-            "19 messages, lag 9; 2 dead letters; 1 partitions have no leader: nobody can read or write them; \
-             1 partitions have copies that are not in sync"
+            "19 messages, lag 9; 2 dead letters; partitions without a leader, which nobody can read or write: 1; \
+             partitions whose copies are not all in sync: 1"
         );
     }
 
