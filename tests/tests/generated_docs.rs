@@ -32,6 +32,15 @@ fn variables(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn the_headers_of_dead_letters_are_up_to_date() {
+    let mut table = String::from("| header | says |\n|---|---|\n");
+    for (header, meaning) in pricepipe_consumer::letter::header::MEANINGS {
+        writeln!(table, "| `{header}` | {meaning} |").expect("a text takes all");
+    }
+    hold("docs/workers.md", "letters", &table);
+}
+
+#[test]
 fn the_exit_codes_and_variables_of_the_workers_are_up_to_date() {
     let mut codes = String::from("| exit code | meaning |\n|---|---|\n");
     for (code, meaning) in worker::EXIT_CODES {

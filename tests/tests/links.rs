@@ -31,7 +31,7 @@ fn every_link_between_our_own_files_leads_somewhere() {
 
 /// What `[…](…)`, `src="…"` and `srcset="…"` name, outside of code.
 fn targets(text: &str) -> impl Iterator<Item = &str> {
-    let prose = text.split("```").step_by(2);
+    let prose = text.split("```").step_by(2).flat_map(|text| text.split('`').step_by(2));
     prose.flat_map(|prose| {
         ["](", "src=\"", "srcset=\""].into_iter().flat_map(move |start| {
             prose.split(start).skip(1).filter_map(|rest| rest.split([')', '"', ' ', '\n']).next())

@@ -26,6 +26,23 @@ pub mod header {
     pub const TRUNCATED: &str = "pricepipe.truncated";
     /// How many bytes the key had before it was cut.
     pub const TRUNCATED_KEY: &str = "pricepipe.truncated-key";
+
+    /// All of them, with what they say, for the documentation.
+    pub const MEANINGS: &[(&str, &str)] = &[
+        (
+            REASON,
+            "why it could not be stored: one of a closed set, the label of `pricepipe_dead_letters_total`",
+        ),
+        (DETAIL, "the same in words"),
+        (TOPIC, "the topic that it came from"),
+        (TOPIC_ID, "that topic's UUID, if the brokers told it; what has no id of its own is named by it"),
+        (PARTITION, "the partition that it came from"),
+        (OFFSET, "the offset that it had there"),
+        (TIMESTAMP, "the timestamp that it had there, in milliseconds"),
+        (PIPELINE, "the pipeline that could not store it"),
+        (TRUNCATED, "how many bytes the value had, where it was too large for a letter and was cut"),
+        (TRUNCATED_KEY, "the same of the key"),
+    ];
 }
 
 /// Every reason that a dead letter can have.

@@ -81,6 +81,6 @@ mod tests {
         let at = |millis| Timestamp::from_millis(millis).unwrap();
         let period = Period { since: Some(at(5)), until: Some(at(9)) };
         assert_eq!([4, 5, 8, 9].map(|millis| period.contains(at(millis))), [false, true, true, false]);
-        assert!(Period::default().contains(at(0)));
+        assert!(Period::default().contains(at(1)));
     }
 }
