@@ -12,6 +12,7 @@ mod file;
 mod live;
 mod output;
 mod parts;
+mod period;
 mod rows;
 mod run;
 

@@ -54,10 +54,11 @@ pub trait Store: Send + Sync + 'static {
         symbols: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>>;
 
-    /// How much each symbol of a collection holds, by symbol.
+    /// How much each symbol of a collection holds of a period, by symbol. One that holds nothing of it is left out.
     fn count<'a>(
         &'a self,
         collection: &'a CollectionName,
+        period: Period,
     ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>>;
 
     /// Closes connections and files; waits for what is under way.

@@ -36,7 +36,7 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
 async fn an_empty_collection_answers(store: &Arc<dyn Store>, collection: &CollectionName) {
     assert_eq!(store.latest(collection, &[]).await.unwrap(), []);
     assert_eq!(store.latest(collection, &["BTCUSDT".to_owned()]).await.unwrap(), []);
-    assert_eq!(store.count(collection).await.unwrap(), []);
+    assert_eq!(store.count(collection, Period::default()).await.unwrap(), []);
     assert_eq!(store.write(collection, Arc::from([])).await.unwrap(), Written::default());
 }
 
@@ -46,7 +46,7 @@ async fn a_batch_twice_is_stored_once(store: &Arc<dyn Store>, collection: &Colle
     assert_eq!(first, Written { inserted: 1_000, ..Written::default() });
     let second = store.write(collection, batch).await.unwrap();
     assert_eq!(second, Written { duplicates: 1_000, ..Written::default() });
-    assert_eq!(store.count(collection).await.unwrap()[0].documents, 1_000);
+    assert_eq!(store.count(collection, Period::default()).await.unwrap()[0].documents, 1_000);
 }
 
 async fn duplicates_are_counted_in_any_mix(store: &Arc<dyn Store>, collection: &CollectionName) {
@@ -97,10 +97,16 @@ async fn latest_and_count_tell_what_is_there(store: &Arc<dyn Store>, collection:
     assert_eq!(latest(&["ETHUSDT"]).await, std::slice::from_ref(&eth));
     assert_eq!(latest(&["ETHUSDT", "BTCUSDT", "ETHUSDT", "NONE"]).await, [btc, eth]);
     assert_eq!(latest(&["$where"]).await, []);
-    let counts = store.count(collection).await.unwrap();
+    let counts = store.count(collection, Period::default()).await.unwrap();
     let counts: Vec<_> = counts.iter().map(|c| (c.symbol.as_str(), c.documents, c.first, c.last)).collect();
     let time = |n| message("BTCUSDT", n, "1").time;
     assert_eq!(counts, [("BTCUSDT", 2, time(1), time(9)), ("ETHUSDT", 3, time(2), time(11))]);
+    let period = Period { since: Some(time(9)), until: Some(time(11)) };
+    let counts = store.count(collection, period).await.unwrap();
+    let counts: Vec<_> =
+        counts.iter().map(|c| (c.symbol.as_str(), c.first >= time(9), c.last < time(11))).collect();
+    assert_eq!(counts.first(), Some(&("BTCUSDT", true, true)), "from the first moment on");
+    assert!(counts.iter().all(|(_, begun, over)| *begun && *over), "and none of the last: {counts:?}");
 }
 
 async fn many_symbols_are_found(store: &Arc<dyn Store>, collection: &CollectionName) {
@@ -129,7 +135,7 @@ async fn writers_of_one_batch_store_it_once(store: &Arc<dyn Store>, collection: 
         duplicates += written.duplicates;
     }
     assert_eq!((inserted, duplicates), (500, 1_500));
-    assert_eq!(store.count(collection).await.unwrap()[0].documents, 500);
+    assert_eq!(store.count(collection, Period::default()).await.unwrap()[0].documents, 500);
 }
 
 /// What an audit asks. A second opening, since what is written is not read by whoever writes.
@@ -207,7 +213,7 @@ async fn sqlite_keeps_the_promises() {
     keeps_its_promises(open(&config, None).unwrap()).await;
     // And it is all there the next time.
     let store = open_for_reading(&config, None).unwrap();
-    assert_eq!(store.count(&collection("btc")).await.unwrap()[0].documents, 1_000);
+    assert_eq!(store.count(&collection("btc"), Period::default()).await.unwrap()[0].documents, 1_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -315,7 +321,7 @@ async fn mongodb_leaves_out_documents_of_others_that_are_no_prices() {
     let found: Vec<_> = latest.iter().map(|m| (m.symbol.as_str(), m.price.to_string())).collect();
     assert_eq!(found, [("BTCUSDT", "1.50".to_owned()), ("SOLUSDT", "2.5".to_owned())]);
     assert_eq!(store.latest(&collection("btc"), &["ETHUSDT".to_owned()]).await.unwrap(), []);
-    let counts = store.count(&collection("btc")).await.unwrap();
+    let counts = store.count(&collection("btc"), Period::default()).await.unwrap();
     assert!(counts.iter().map(|count| count.symbol.as_str()).eq(["BTCUSDT", "SOLUSDT"]));
     mongo.drop().await;
 }

@@ -14,7 +14,7 @@ use pricepipe_core::{
     analytics::{Candle, Jumps, MovingAverages, PricePoint, Stats, Volatility},
     config::{PriceType, StoreConfig},
 };
-use pricepipe_store::{History, Selection, Shortcut, Store, candles, open, open_for_reading, stats};
+use pricepipe_store::{History, Period, Selection, Shortcut, Store, candles, open, open_for_reading, stats};
 use support::{Mongo, collection, message};
 
 /// Prices that wander in steps of a hundredth, written with two decimals, at times with three or none. Each three
@@ -172,7 +172,7 @@ async fn who_stops_reading_leaves_the_store_usable() {
     let mut series = history.prices(&collection("btc"), Selection::all("BTCUSDT"));
     assert_eq!(series.next().await.unwrap().map(|chunk| chunk.len()), Some(1_000));
     drop(series);
-    assert_eq!(history.count(&collection("btc")).await.unwrap()[0].documents, 20_000);
+    assert_eq!(history.count(&collection("btc"), Period::default()).await.unwrap()[0].documents, 20_000);
     history.close().await;
     let mut series = history.prices(&collection("btc"), Selection::all("BTCUSDT"));
     assert!(series.next().await.unwrap_err().to_string().contains("closed"));

@@ -9,7 +9,7 @@ use pricepipe_tests::{command_line, documents, generated, servers, stored, uniqu
 /// Each block of the page: its name, and the commands of it.
 const BLOCKS: &[(&str, &[&str])] = &[
     ("latest", &["latest", "latest --symbol ETHUSDT --output json"]),
-    ("count", &["count", "count --output csv"]),
+    ("count", &["count", "count --since 2026-11-23T06:02:00Z --output csv"]),
     ("stats", &["stats", "stats --symbol BTCUSDT --limit 20 --output json"]),
     (
         "jumps",

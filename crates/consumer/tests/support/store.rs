@@ -9,7 +9,7 @@ use std::{
 };
 
 use pricepipe_core::{PriceMessage, names::CollectionName};
-use pricepipe_store::{BoxFuture, Rejected, Store, StoreError, StoreErrorKind, SymbolCount, Written};
+use pricepipe_store::{BoxFuture, Period, Rejected, Store, StoreError, StoreErrorKind, SymbolCount, Written};
 use tokio::sync::watch;
 
 /// Documents by collection and id, with faults on request.
@@ -103,7 +103,11 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn count<'a>(&'a self, _: &'a CollectionName) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
+    fn count<'a>(
+        &'a self,
+        _: &'a CollectionName,
+        _: Period,
+    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -3,7 +3,7 @@
 use pricepipe_core::names::CollectionName;
 use rusqlite::{Connection, params};
 
-use super::read::moment;
+use super::read::{bounds, moment};
 use crate::{Double, Doubled, Period, StoreError, audit::positions};
 
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM price WHERE collection = ?1 AND id = ?2)";
@@ -36,8 +36,7 @@ pub(super) fn doubled(
     period: Period,
     examples: usize,
 ) -> Result<Doubled, StoreError> {
-    let since = period.since.map_or(i64::MIN, |since| since.as_millis());
-    let until = period.until.map_or(i64::MAX, |until| until.as_millis());
+    let (since, until) = bounds(period.since, period.until);
     let (first, end) = positions();
     let mut statement = connection.prepare_cached(DOUBLED)?;
     let mut rows = statement.query(params![collection.as_str(), since, until, first, end])?;

@@ -94,9 +94,10 @@ impl Store for EmbeddedStore {
     fn count<'a>(
         &'a self,
         collection: &'a CollectionName,
+        period: Period,
     ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
         let collection = collection.clone();
-        Box::pin(self.reader.run(move |connection| read::count(connection, &collection)))
+        Box::pin(self.reader.run(move |connection| read::count(connection, &collection, period)))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

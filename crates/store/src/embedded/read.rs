@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pricepipe_core::{Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{StoreError, StoreErrorKind, SymbolCount};
+use crate::{Period, StoreError, StoreErrorKind, SymbolCount};
 
 /// Each symbol of a collection by one seek in the index, however many documents it has.
 const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
@@ -19,7 +19,7 @@ const LATEST: &str = "SELECT id, symbol, price, exchange, kind, time, received F
     WHERE collection = ?1 AND symbol = ?2 ORDER BY time DESC LIMIT 1";
 
 const COUNT: &str = "SELECT symbol, count(*), min(time), max(time) FROM price
-    WHERE collection = ?1 GROUP BY symbol ORDER BY symbol";
+    WHERE collection = ?1 AND time >= ?2 AND time < ?3 GROUP BY symbol ORDER BY symbol";
 
 /// Whether the file can be read.
 pub(super) fn ping(connection: &Connection) -> Result<(), StoreError> {
@@ -57,9 +57,11 @@ pub(super) fn latest(
 pub(super) fn count(
     connection: &Connection,
     collection: &CollectionName,
+    period: Period,
 ) -> Result<Vec<SymbolCount>, StoreError> {
     let mut statement = connection.prepare_cached(COUNT)?;
-    let mut rows = statement.query([collection.as_str()])?;
+    let (since, until) = bounds(period.since, period.until);
+    let mut rows = statement.query(params![collection.as_str(), since, until])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
         counts.push(SymbolCount {
@@ -86,6 +88,12 @@ fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
         time: moment(row.get("time")?)?,
         received: moment(row.get("received")?)?,
     })
+}
+
+/// The first moment of a time, and the one after its last.
+pub(super) fn bounds(since: Option<Timestamp>, until: Option<Timestamp>) -> (i64, i64) {
+    let millis = |time: Timestamp| time.as_millis();
+    (since.map_or(i64::MIN, millis), until.map_or(i64::MAX, millis))
 }
 
 pub(super) fn moment(millis: i64) -> Result<Timestamp, StoreError> {

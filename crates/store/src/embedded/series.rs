@@ -3,7 +3,7 @@
 use pricepipe_core::{analytics::PricePoint, names::CollectionName};
 use rusqlite::{Connection, Rows, params};
 
-use super::read::{moment, unreadable};
+use super::read::{bounds, moment, unreadable};
 use crate::{
     StoreError,
     history::{CHUNK, Feed, Selection},
@@ -22,8 +22,7 @@ pub(super) fn feed(
     selection: &Selection,
     feed: &Feed,
 ) -> Result<(), StoreError> {
-    let since = selection.since.map_or(i64::MIN, |since| since.as_millis());
-    let until = selection.until.map_or(i64::MAX, |until| until.as_millis());
+    let (since, until) = bounds(selection.since, selection.until);
     let (collection, symbol) = (collection.as_str(), &selection.symbol);
     let Some(newest) = selection.newest else {
         let mut statement = connection.prepare_cached(OLDEST_FIRST)?;

@@ -103,7 +103,7 @@ async fn a_second_store_reads_while_the_first_writes_and_refuses_to_write() {
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let reader = EmbeddedStore::open_for_reading(&path).unwrap();
-    assert_eq!(reader.count(&collection()).await.unwrap()[0].documents, 1);
+    assert_eq!(reader.count(&collection(), Period::default()).await.unwrap()[0].documents, 1);
     assert_eq!(reader.latest(&collection(), &[]).await.unwrap(), [message("BTCUSDT", 1_000)]);
     let refused = reader.write(&collection(), Arc::from([message("BTCUSDT", 2_000)])).await.unwrap_err();
     assert_eq!(refused.kind, StoreErrorKind::Conflict);
@@ -142,7 +142,7 @@ async fn documents_past_their_time_are_removed_step_by_step_and_others_stay() {
     store.close().await;
     let store = EmbeddedStore::open(&path, 3_600).unwrap();
     let documents = async || -> u64 {
-        store.count(&collection()).await.unwrap().iter().map(|count| count.documents).sum()
+        store.count(&collection(), Period::default()).await.unwrap().iter().map(|count| count.documents).sum()
     };
     store.prepare(&[collection()]).await.unwrap();
     assert_eq!(documents().await, 1_510);
@@ -186,7 +186,13 @@ async fn closing_finishes_what_is_queued_and_refuses_what_comes_after() {
         }
     }
     let reader = EmbeddedStore::open_for_reading(&path).unwrap();
-    let counted: u64 = reader.count(&collection()).await.unwrap().iter().map(|count| count.documents).sum();
+    let counted: u64 = reader
+        .count(&collection(), Period::default())
+        .await
+        .unwrap()
+        .iter()
+        .map(|count| count.documents)
+        .sum();
     assert_eq!(counted, stored);
     assert_eq!(store.ping().await.unwrap_err().message, "the store is closed");
 }

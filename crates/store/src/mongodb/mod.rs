@@ -82,8 +82,9 @@ impl Store for MongoStore {
     fn count<'a>(
         &'a self,
         collection: &'a CollectionName,
+        period: Period,
     ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
-        Box::pin(read::count(&self.connection, collection))
+        Box::pin(read::count(&self.connection, collection, period))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

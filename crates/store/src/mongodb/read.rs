@@ -9,8 +9,8 @@ use ::mongodb::{
 };
 use pricepipe_core::{PriceMessage, names::CollectionName};
 
-use super::{client::Connection, document, horizon::horizons, series::filter};
-use crate::{StoreError, SymbolCount};
+use super::{client::Connection, document, horizon::horizons, series::filter, series::within};
+use crate::{Period, StoreError, SymbolCount};
 
 const READ_LIMIT: Duration = Duration::from_secs(60);
 /// Up to this many symbols each is looked up on its own: a seek or a few in the index. An aggregation over
@@ -41,6 +41,7 @@ pub(super) async fn latest(
 pub(super) async fn count(
     connection: &Arc<Connection>,
     collection: &CollectionName,
+    period: Period,
 ) -> Result<Vec<SymbolCount>, StoreError> {
     let name = collection.clone();
     let operation = async move |database: Database| {
@@ -50,7 +51,13 @@ pub(super) async fn count(
             "first": {"$min": "$time"},
             "last": {"$max": "$time"},
         };
-        let pipeline = [doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
+        let time = within(period.since, period.until);
+        let of_period = if time.is_empty() {
+            doc! {}
+        } else {
+            doc! {"time": time}
+        };
+        let pipeline = [doc! {"$match": of_period}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
         let cursor = collection_of(&database, &name).aggregate(pipeline).allow_disk_use(true).await?;
         collect(cursor, &name, symbol_count).await
     };

@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pricepipe_core::Timestamp;
-use pricepipe_store::Period;
 
-use crate::{args::StoreArgs, commands::query::args::Moment, rows::Output};
+use crate::{args::StoreArgs, period::PeriodArgs, rows::Output};
 
 /// Shown by `pricepipe audit --help`.
 pub(crate) const EXAMPLES: &str = "\
@@ -38,12 +36,8 @@ pub(crate) struct AuditArgs {
     /// The pipeline's file
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
-    /// Only observations of this time or later: 2026-11-23T06:00:00Z, 2026-11-23, or how long ago, as in 24h
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only observations of before this time
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -52,18 +46,4 @@ pub(crate) struct AuditArgs {
     pub simulated: bool,
     #[command(flatten)]
     pub store: StoreArgs,
-}
-
-impl AuditArgs {
-    /// The period that is looked at, unless it ends before it begins.
-    pub(super) fn period(&self, now: Timestamp) -> Result<Period, String> {
-        let at = |moment: Option<Moment>| moment.map(|moment| moment.before(now));
-        let period = Period { since: at(self.since), until: at(self.until) };
-        match (period.since, period.until) {
-            (Some(since), Some(until)) if since >= until => {
-                Err(format!("--since {since} is not before --until {until}; exchange them"))
-            }
-            _ => Ok(period),
-        }
-    }
 }

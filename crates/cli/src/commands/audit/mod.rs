@@ -41,7 +41,7 @@ const SLACK: Duration = Duration::from_secs(120);
 /// Audits a pipeline.
 pub(crate) async fn audit(args: &AuditArgs) -> Result<(), Failed> {
     let pipeline = file::pipeline(&args.file)?;
-    let period = args.period(clock::now()).map_err(|problem| Failed::new(Exit::Usage, problem))?;
+    let period = args.period.period(clock::now()).map_err(|problem| Failed::new(Exit::Usage, problem))?;
     let cluster = if args.simulated { None } else { Cluster::of(&pipeline)? };
     let history = query::open(&pipeline, &args.store, args.simulated)?;
     let audit = Audit { pipeline: &pipeline, history: &*history, period };

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
 use pricepipe_consumer::letter;
 
-use crate::{commands::query::args::Moment, rows::Output};
+use crate::{period::PeriodArgs, rows::Output};
 
 /// Shown by `pricepipe dead-letters --help`.
 pub(crate) const EXAMPLES: &str = "\
@@ -117,12 +117,8 @@ pub(crate) struct FilterArgs {
     /// Only those that came from this topic; may be given more than once
     #[arg(long = "topic", value_name = "TOPIC")]
     pub topics: Vec<String>,
-    /// Only those of this time or later: 2026-11-23T06:00:00Z, 2026-11-23, or how long ago, as in 24h
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only those of before this time
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub period: PeriodArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

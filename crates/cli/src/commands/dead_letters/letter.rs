@@ -4,12 +4,14 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use pricepipe_consumer::letter::Label;
 use pricepipe_core::Timestamp;
 use pricepipe_service::clock;
+use pricepipe_store::Period;
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Headers},
 };
 
 use super::args::{FilterArgs, LetterId};
+use crate::exit::{Exit, Failed};
 
 /// A dead letter.
 pub(super) struct Letter<'a> {
@@ -51,15 +53,13 @@ impl<'a> Letter<'a> {
 /// Which letters are wanted.
 pub(super) struct Filter<'a> {
     args: &'a FilterArgs,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+    period: Period,
 }
 
 impl<'a> Filter<'a> {
-    pub(super) fn of(args: &'a FilterArgs) -> Filter<'a> {
-        let now = clock::now();
-        let at = |moment: Option<crate::commands::query::args::Moment>| moment.map(|m| m.before(now));
-        Filter { args, since: at(args.since), until: at(args.until) }
+    pub(super) fn of(args: &'a FilterArgs) -> Result<Filter<'a>, Failed> {
+        let period = args.period.period(clock::now());
+        Ok(Filter { args, period: period.map_err(|problem| Failed::new(Exit::Usage, problem))? })
     }
 
     pub(super) fn takes(&self, letter: &Letter<'_>) -> bool {
@@ -69,8 +69,8 @@ impl<'a> Filter<'a> {
         let topic = letter.label.origin.as_ref().map(|origin| origin.topic.as_str());
         among(&self.args.reasons, letter.label.reason.as_deref())
             && among(&self.args.topics, topic)
-            && self.since.is_none_or(|since| letter.time.is_some_and(|time| time >= since))
-            && self.until.is_none_or(|until| letter.time.is_some_and(|time| time < until))
+            && (self.period == Period::default()
+                || letter.time.is_some_and(|time| self.period.contains(time)))
     }
 }
 
@@ -158,12 +158,17 @@ pub(super) mod tests {
         let takes = |reasons: &[&str], topics: &[&str], since: Option<&str>, until: Option<&str>| {
             let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
             let at = |text: Option<&str>| text.map(|text| text.parse().unwrap());
-            let args =
-                FilterArgs { reasons: all(reasons), topics: all(topics), since: at(since), until: at(until) };
-            Filter::of(&args).takes(&letter)
+            let args = FilterArgs { reasons: all(reasons), topics: all(topics), ..FilterArgs::default() };
+            let period = Period { since: at(since), until: at(until) };
+            Filter { args: &args, period }.takes(&letter)
         };
         assert!(takes(&[], &[], None, None));
-        assert!(takes(&["no_price", "not_json"], &["btc"], Some("2026-11-23T06:00:03Z"), Some("2026-11-24")));
+        assert!(takes(
+            &["no_price", "not_json"],
+            &["btc"],
+            Some("2026-11-23T06:00:03Z"),
+            Some("2026-11-24T00:00:00Z")
+        ));
         assert!(!takes(&["no_price"], &["btc"], None, None));
         assert!(!takes(&["not_json"], &["eth"], None, None));
         assert!(!takes(&[], &[], Some("2026-11-23T06:00:03.001Z"), None));

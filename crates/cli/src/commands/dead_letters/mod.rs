@@ -25,7 +25,7 @@ use crate::{
 pub(crate) fn dead_letters(args: &DeadLettersArgs) -> Result<(), Failed> {
     match &args.action {
         Action::List { file, filter, limit, output } => {
-            list::list(&Letters::of(&file::pipeline(file)?)?, &Filter::of(filter), *limit, *output)
+            list::list(&Letters::of(&file::pipeline(file)?)?, &Filter::of(filter)?, *limit, *output)
         }
         Action::Show { file, letter, output } => {
             show::show(&Letters::of(&file::pipeline(file)?)?, *letter, *output)

@@ -62,7 +62,7 @@ pub(super) fn replay(letters: &Letters, pipeline: &Pipeline, args: &ReplayArgs) 
     let topics: BTreeSet<String> = pipeline.topics().iter().map(|topic| topic.name.to_string()).collect();
     let named: BTreeSet<LetterId> = args.letters.iter().copied().collect();
     let ranges = if args.all { letters.ranges.clone() } else { letters.ranges_of(&args.letters)? };
-    let filter = Filter::of(&args.filter);
+    let filter = Filter::of(&args.filter)?;
     let mut replay = Replay::new(letters, args)?;
     let (mut trouble, mut seen) = (Ok(()), named.clone());
     letters.scan(&ranges, |message| {

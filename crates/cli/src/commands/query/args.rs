@@ -1,16 +1,16 @@
 //! The command line of `pricepipe query`.
 
-use std::{num::NonZeroUsize, path::PathBuf, str::FromStr};
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use pricepipe_core::{
-    Timestamp, TimestampError,
+    Timestamp,
     analytics::{Interval, Percent},
 };
-use pricepipe_store::Selection;
+use pricepipe_store::{Period, Selection};
 
 use super::plot::args::PlotArgs;
-use crate::{args::StoreArgs, rows::Output};
+use crate::{args::StoreArgs, period::PeriodArgs, rows::Output};
 
 /// Shown by `pricepipe query --help`; a test runs each line.
 pub(crate) const EXAMPLES: &str = "\
@@ -47,11 +47,13 @@ pub(crate) enum Question {
     },
     /// How many prices there are of each symbol, and from when to when
     #[command(
-        after_long_help = "Examples:\n  pricepipe query count -f examples/quickstart.yaml --output csv"
+        after_long_help = "Examples:\n  pricepipe query count -f examples/quickstart.yaml --since 24h --output csv"
     )]
     Count {
         #[command(flatten)]
         common: CommonArgs,
+        #[command(flatten)]
+        period: PeriodArgs,
     },
     /// Number, minimum, maximum, average and standard deviation (of a sample) of each symbol's prices
     #[command(
@@ -149,10 +151,19 @@ impl Question {
         }
     }
 
+    /// The time that it is about.
+    pub(crate) fn period(&self, now: Timestamp) -> Result<Period, String> {
+        match self {
+            Question::Latest { .. } => Ok(Period::default()),
+            Question::Count { period, .. } => period.period(now),
+            _ => self.prices().map_or(Ok(Period::default()), |prices| prices.period.period(now)),
+        }
+    }
+
     /// The arguments that every question has.
     pub(crate) fn common(&self) -> &CommonArgs {
         match self {
-            Question::Latest { common } | Question::Count { common } => common,
+            Question::Latest { common } | Question::Count { common, .. } => common,
             Question::Stats { prices, .. }
             | Question::Jumps { prices, .. }
             | Question::MovingAverage { prices, .. }
@@ -205,12 +216,8 @@ pub(crate) struct CommonArgs {
 pub(crate) struct PricesArgs {
     #[command(flatten)]
     pub common: CommonArgs,
-    /// Only prices of this time or later: 2026-11-23T06:00:00Z, 2026-11-23, or how long ago, as in 24h
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only prices before this time
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub period: PeriodArgs,
     /// Only the newest so many prices of each symbol, up to 1000000
     #[arg(short, long, value_name = "PRICES", value_parser = limit)]
     pub limit: Option<usize>,
@@ -218,73 +225,17 @@ pub(crate) struct PricesArgs {
 
 impl PricesArgs {
     /// What is asked of a symbol.
-    pub(crate) fn selection(&self, symbol: &str, now: Timestamp) -> Selection {
-        let at = |moment: Option<Moment>| moment.map(|moment| moment.before(now));
-        Selection {
-            symbol: symbol.to_owned(),
-            since: at(self.since),
-            until: at(self.until),
-            newest: self.limit,
-        }
+    pub(crate) fn selection(&self, symbol: &str, Period { since, until }: Period) -> Selection {
+        Selection { symbol: symbol.to_owned(), since, until, newest: self.limit }
     }
 
     /// The same of a question with a row for each price that `before` others precede.
-    pub(crate) fn short_selection(&self, symbol: &str, now: Timestamp, before: usize) -> Selection {
-        let mut selection = self.selection(symbol, now);
-        if self.since.is_none() && self.until.is_none() {
+    pub(crate) fn short_selection(&self, symbol: &str, period: Period, before: usize) -> Selection {
+        let mut selection = self.selection(symbol, period);
+        if period == Period::default() {
             selection.newest.get_or_insert(FEW + before);
         }
         selection
-    }
-
-    /// Refuses a time that ends before it begins, which no price is in.
-    pub(crate) fn check(&self, now: Timestamp) -> Result<(), String> {
-        match (self.since, self.until) {
-            (Some(since), Some(until)) if since.before(now) >= until.before(now) => Err(format!(
-                "--since {} is not before --until {}; exchange them",
-                since.before(now),
-                until.before(now)
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A time, or how long ago it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
-    At(Timestamp),
-    Ago(Interval),
-}
-
-impl Moment {
-    /// The time that it is when it is asked now.
-    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
-        match self {
-            Moment::At(time) => time,
-            Moment::Ago(span) => {
-                Timestamp::from_millis(now.as_millis() - span.as_millis()).unwrap_or(Timestamp::MIN)
-            }
-        }
-    }
-}
-
-impl FromStr for Moment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(span) = text.parse() {
-            return Ok(Moment::Ago(span));
-        }
-        let midnight = format!("{text}T00:00:00Z");
-        text.parse().or_else(|error| midnight.parse().map_err(|_| error)).map(Moment::At).map_err(
-            |error: TimestampError| {
-                format!(
-                    "{error}, nor a date, nor how long ago; write 2026-11-23T06:00:00Z, 2026-11-23, or 90s, 30m, \
-                     24h, 7d"
-                )
-            },
-        )
     }
 }
 
@@ -304,39 +255,23 @@ fn number(text: &str, least: usize, most: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
-    fn a_moment_is_a_time_or_how_long_ago() {
-        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
-        let at = |text: &str| text.parse::<Moment>().map(|moment| moment.before(now).to_string());
-        assert_eq!(at("2h"), Ok("2026-11-23T04:00:00Z".to_owned()));
-        assert_eq!(at("2026-11-23T07:00:00+02:00"), Ok("2026-11-23T05:00:00Z".to_owned()));
-        assert_eq!(at("3650d"), Ok("2016-11-25T06:00:00Z".to_owned()));
-        assert_eq!(at("2026-11-22"), Ok("2026-11-22T00:00:00Z".to_owned()));
-        let error = at("yesterday").unwrap_err();
-        assert!(error.contains("RFC 3339") && error.contains("24h"), "{error}");
+    fn a_window_has_room_before_the_newest_prices() {
+        let arguments = ["q", "-f", "x.yaml", "-s", "A"];
+        let prices = Wrapped::parse_from(arguments).prices;
+        assert_eq!(prices.short_selection("A", Period::default(), 149).newest, Some(249));
+        let period = Period { since: Some(Timestamp::MIN), until: None };
+        assert_eq!(prices.short_selection("A", period, 149).newest, None);
     }
 
-    #[test]
-    fn a_time_must_not_end_before_it_begins_and_a_window_has_room() {
-        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
-        let prices = |since: &str, until: &str| PricesArgs {
-            common: CommonArgs {
-                file: PathBuf::new(),
-                symbols: Vec::new(),
-                output: Output::Table,
-                simulated: false,
-                store: StoreArgs { embedded_store: false, store_file: None },
-            },
-            since: since.parse().ok(),
-            until: until.parse().ok(),
-            limit: None,
-        };
-        let inverted = prices("1h", "2h").check(now).unwrap_err();
-        assert!(inverted.contains("--since 2026-11-23T05:00:00Z is not before --until"), "{inverted}");
-        assert!(prices("2h", "1h").check(now).is_ok() && prices("", "1h").check(now).is_ok());
-        assert_eq!(prices("", "").short_selection("A", now, 149).newest, Some(249));
+    #[derive(clap::Parser)]
+    struct Wrapped {
+        #[command(flatten)]
+        prices: PricesArgs,
     }
 
     #[test]

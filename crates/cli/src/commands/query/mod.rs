@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, io, sync::Arc};
 
 use pricepipe_core::{Pipeline, Timestamp, names::CollectionName};
 use pricepipe_service::clock;
-use pricepipe_store::{History, OpenError, StoreError};
+use pricepipe_store::{History, OpenError, Period, StoreError};
 
 use self::{
     args::{CommonArgs, QueryArgs, Question},
@@ -30,12 +30,10 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     let pipeline = file::pipeline(&common.file)?;
     known(&pipeline, &common.symbols)?;
     let now = clock::now();
-    if let Some(prices) = args.question.prices() {
-        prices.check(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
-    }
+    let period = args.question.period(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
     let medium = medium(&pipeline, &args.question)?;
     let history = open(&pipeline, &common.store, common.simulated)?;
-    let source = Source { history: &*history, pipeline: &pipeline, now, medium };
+    let source = Source { history: &*history, pipeline: &pipeline, now, period, medium };
     let answered = answer(&source, &args.question).await;
     history.close().await;
     match answered {
@@ -56,6 +54,8 @@ struct Source<'a> {
     history: &'a dyn History,
     pipeline: &'a Pipeline,
     now: Timestamp,
+    /// The time that the question is about.
+    period: Period,
     /// Where a chart goes, if one is wanted.
     medium: Option<Medium>,
 }
@@ -109,7 +109,7 @@ impl Answer {
 async fn answer(source: &Source<'_>, question: &Question) -> Result<Answer, Trouble> {
     match question {
         Question::Latest { common } => overview::latest(source, common).await.map(Answer::of_rows),
-        Question::Count { common } => overview::count(source, common).await.map(Answer::of_rows),
+        Question::Count { common, .. } => overview::count(source, common).await.map(Answer::of_rows),
         Question::Stats { prices, .. } => overview::stats(source, prices).await,
         Question::Jumps { prices, percent, within, .. } => {
             series::jumps(source, prices, *percent, *within).await

@@ -61,7 +61,7 @@ pub(super) async fn count(source: &Source<'_>, common: &CommonArgs) -> Result<u6
     for collection in source.pipeline.collections() {
         let wanted =
             |count: &SymbolCount| common.symbols.is_empty() || common.symbols.contains(&count.symbol);
-        for count in source.history.count(&collection).await?.into_iter().filter(wanted) {
+        for count in source.history.count(&collection, source.period).await?.into_iter().filter(wanted) {
             let SymbolCount { symbol, documents, first, last } = count;
             printer.row(vec![
                 Cell::text(&collection),
@@ -93,7 +93,7 @@ pub(super) async fn stats(source: &Source<'_>, prices: &PricesArgs) -> Result<An
     let mut telling =
         Telling::new(source, prices.common.output, STATS, || "average and standard deviation".to_owned());
     for (collection, symbol) in source.symbols(&prices.common) {
-        let (selection, history) = (prices.selection(symbol, source.now), source.history);
+        let (selection, history) = (prices.selection(symbol, source.period), source.history);
         let mut sketch = telling.sketch(Prices::new);
         let stats = match &mut sketch {
             None => pricepipe_store::stats(history, collection, selection).await?,

@@ -47,7 +47,7 @@ pub(super) async fn jumps(
             sketch.iter_mut().for_each(|sketch| sketch.push(point, found.as_ref()));
             found.map(|jump| jump_row(collection, symbol, jump))
         };
-        telling.fold(collection, prices.selection(symbol, source.now), row).await?;
+        telling.fold(collection, prices.selection(symbol, source.period), row).await?;
         telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
     telling.finish()
@@ -95,7 +95,7 @@ pub(super) async fn moving_average(
             row.extend([Cell::figure(found.simple), Cell::figure(found.exponential)]);
             Some(row)
         };
-        telling.fold(collection, prices.short_selection(symbol, source.now, before), row).await?;
+        telling.fold(collection, prices.short_selection(symbol, source.period, before), row).await?;
         telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
     telling.finish()
@@ -132,7 +132,7 @@ pub(super) async fn volatility(
             }
             Some(row)
         };
-        telling.fold(collection, prices.short_selection(symbol, source.now, before), row).await?;
+        telling.fold(collection, prices.short_selection(symbol, source.period, before), row).await?;
         telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol)));
     }
     telling.finish()
@@ -158,7 +158,7 @@ pub(super) async fn candles(
     let mut telling = Telling::new(source, prices.common.output, CANDLES, title);
     for (collection, symbol) in source.symbols(&prices.common) {
         let mut sketch = telling.sketch(|plot| Candlesticks::new(plot, interval));
-        let selection = prices.selection(symbol, source.now);
+        let selection = prices.selection(symbol, source.period);
         let mut written: io::Result<()> = Ok(());
         let each = |candle| {
             sketch.iter_mut().for_each(|sketch| sketch.push(&candle));

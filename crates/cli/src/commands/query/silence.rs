@@ -1,5 +1,8 @@
 //! Why a question has no answer, in words. Pure.
 
+use pricepipe_core::Timestamp;
+use pricepipe_store::Period;
+
 use super::{Answer, args::Question};
 
 /// What to say of an answer without rows, or of symbols without one.
@@ -32,8 +35,8 @@ fn too_few(question: &Question, symbol: &str, prices: u64) -> String {
 }
 
 fn nothing(question: &Question) -> &'static str {
-    let ranged = question.prices().is_some_and(|prices| prices.since.is_some() || prices.until.is_some());
-    if ranged { "there are no prices of this time" } else { "there are no prices to answer from" }
+    let always = question.period(Timestamp::MAX).is_ok_and(|period| period == Period::default());
+    if !always { "there are no prices of this time" } else { "there are no prices to answer from" }
 }
 
 #[cfg(test)]

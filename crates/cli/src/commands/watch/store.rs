@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pricepipe_core::{Pipeline, names::CollectionName};
-use pricepipe_store::{History, OpenError, StoreError, SymbolCount};
+use pricepipe_store::{History, OpenError, Period, StoreError, SymbolCount};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{args::WatchArgs, watched::Watched};
@@ -121,7 +121,9 @@ impl StoreWatch {
         }
         let (start, mut counts) = (Instant::now(), Vec::new());
         for (collection, _) in &self.wanted {
-            counts.extend(history.count(collection).await.map_err(|error| error.to_string())?);
+            counts.extend(
+                history.count(collection, Period::default()).await.map_err(|error| error.to_string())?,
+            );
         }
         self.count_at = Some(Instant::now() + start.elapsed() * COUNT_SHARE);
         Ok(counts)
