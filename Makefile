@@ -61,7 +61,9 @@ check: setup ## what a change must pass besides its tests: formatting, lints, ge
 	[ "$$before" = "$$(changes)" ] || { git status --short; echo "generated files are out of date: commit what 'make generate' has just written" >&2; exit 1; }
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked --workspace check bans licenses sources; else echo "cargo-deny is not installed: its checks are skipped"; fi
 
+# Some of them are what the program says, and a test does not build the programs of other packages.
 generate: setup ## write the generated files anew
+	$(BUILD) --quiet --all-targets
 	UPDATE=1 $(TEST) --quiet -- up_to_date
 
 docs: generate ## write the documentation anew, where it repeats what the code says (the same as generate)
