@@ -11,10 +11,12 @@ COPY crates crates
 RUN mkdir tests/src && touch tests/src/lib.rs
 # `quick` compiles in a fraction of the time, for tests.
 ARG PROFILE=release
+# cargo judges by time whether a file has changed, and the cache may hold what was made later of an older state: ours is built anew.
 # Each platform has a folder of its own in the cache: built side by side, they would take one another's files for theirs.
 RUN --mount=type=cache,id=pricepipe-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=pricepipe-target,target=/src/target,sharing=locked \
     export CARGO_TARGET_DIR="target/$(uname -m)" \
+ && find crates -name '*.rs' -exec touch {} + \
  && cargo build --locked --profile "$PROFILE" --bins \
       -p pricepipe -p pricepipe-producer -p pricepipe-consumer -p pricepipe-controller \
  && for program in pricepipe pricepipe-producer pricepipe-consumer pricepipe-controller; do \
