@@ -70,7 +70,8 @@ async fn symbols_come_and_go_and_what_was_stored_stays() {
     pipeline.until_prices_arrive("sol", PATIENCE).await;
     pipeline.until_prices_arrive("btc", PATIENCE).await;
     let now = (documents::count(&eth).await, topics::count(&servers::kafka(), &topic));
-    assert_eq!(now, left, "documents and messages of the symbol that has gone");
+    // What was still on its way to the store when it was counted has arrived since.
+    assert!(now.0 >= left.0 && now.1 == left.1, "documents and messages of what has gone: {left:?}, {now:?}");
     let known = pipeline.status().await.topics;
     assert!(known.iter().any(|known| known.name == topic && known.created), "{known:?}");
 }
