@@ -15,10 +15,14 @@ use pricepipe_core::{
 use pricepipe_service::kafka::{
     self,
     groups::Groups,
-    native::{self, AskError, DescribedTopic, ERRORS_AS_EVENTS, End, Notice, Offsets},
+    native::{self, AskError, DescribedTopic, ERRORS_AS_EVENTS, End, Offsets},
+    trouble::{is_about_login, is_forbidden, most_telling},
 };
 use rdkafka::{
-    ClientConfig, admin::AdminClient, client::DefaultClientContext, error::RDKafkaErrorCode as Code,
+    ClientConfig,
+    admin::AdminClient,
+    client::DefaultClientContext,
+    error::{KafkaError, RDKafkaErrorCode as Code},
 };
 
 use crate::{
@@ -77,10 +81,9 @@ impl Cluster {
         };
         // In name only, so that whoever may read as the pipeline does needs no further right.
         let groups = kafka::group_admin(&connection, credentials.as_ref(), CLIENT_ID, &group);
-        let topics = telling(kafka::admin(&connection, credentials.as_ref(), CLIENT_ID)).create();
-        let topics = topics.map_err(|error| {
-            Failed::new(Exit::Invalid, format!("the Kafka connection cannot be used: {error}"))
-        })?;
+        let topics = telling(kafka::admin(&connection, credentials.as_ref(), CLIENT_ID))
+            .create()
+            .map_err(|error| unusable(&error))?;
         Ok(Cluster { topics, groups: Groups::new(telling(groups)), connection, credentials, group })
     }
 
@@ -155,7 +158,7 @@ impl Cluster {
     /// What it means that a question was not answered.
     fn failed(&self, error: &AskError) -> Failed {
         let said = native::notices(self.topics.inner()).into_iter().chain(self.groups.notices());
-        let trouble = most_telling(said);
+        let trouble = most_telling(None, said);
         match (error, trouble) {
             (AskError::Failed { code, text }, _) if is_forbidden(*code) => self.trouble(*code, text),
             (_, Some(notice)) => self.trouble(notice.code, &notice.text),
@@ -195,10 +198,30 @@ pub(crate) fn partitions(topic: &DescribedTopic) -> impl Iterator<Item = i32> {
     topic.copies.iter().map(|copies| copies.partition)
 }
 
+/// The partitions of topics that have a leader, so that they can be asked about and read.
+pub(crate) fn led<'a>(
+    names: &'a [String],
+    known: &'a [Known],
+) -> impl Iterator<Item = (String, i32)> + use<'a> {
+    names.iter().zip(known).flat_map(|(name, known)| {
+        let copies = known.iter().flat_map(|topic| &topic.copies);
+        copies.filter(|copies| copies.leader.is_some()).map(|copies| (name.clone(), copies.partition))
+    })
+}
+
+/// Those of these topics that do not exist.
+pub(crate) fn absent<'a>(names: &'a [String], known: &[Known]) -> Vec<&'a str> {
+    names.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(name, _)| name.as_str()).collect()
+}
+
+/// Why no client could be made.
+pub(crate) fn unusable(error: &KafkaError) -> Failed {
+    Failed::new(Exit::Invalid, format!("the Kafka connection cannot be used: {error}"))
+}
+
 /// Names the topics that do not exist, with the remedy.
 pub(crate) fn missing(names: &[String], known: &[Known]) -> Result<(), Failed> {
-    let missing: Vec<&str> =
-        names.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(name, _)| name.as_str()).collect();
+    let missing = absent(names, known);
     let (subject, verb) = match missing.len() {
         0 => return Ok(()),
         1 => ("the topic", "does not exist"),
@@ -209,23 +232,6 @@ pub(crate) fn missing(names: &[String], known: &[Known]) -> Result<(), Failed> {
         missing.join(", ")
     );
     Err(Failed::new(Exit::NotFound, message))
-}
-
-/// The notice that says most of why nothing works: a refused login rather than the closed connection after it.
-fn most_telling(notices: impl Iterator<Item = Notice>) -> Option<Notice> {
-    let weight = |notice: &Notice| is_about_login(notice.code) || notice.code == Code::SSL;
-    // That all brokers are down says nothing of the reason.
-    let telling = notices.filter(|notice| notice.code != Code::AllBrokersDown);
-    telling.reduce(|first, next| if weight(&next) && !weight(&first) { next } else { first })
-}
-
-fn is_about_login(code: Code) -> bool {
-    [Code::Authentication, Code::SaslAuthenticationFailed, Code::UnsupportedSASLMechanism].contains(&code)
-}
-
-fn is_forbidden(code: Code) -> bool {
-    [Code::TopicAuthorizationFailed, Code::GroupAuthorizationFailed, Code::ClusterAuthorizationFailed]
-        .contains(&code)
 }
 
 #[cfg(test)]
@@ -257,21 +263,5 @@ mod tests {
             assert!(failed.exit == Exit::Unreachable && failed.message.contains(remedy), "{failed}");
             assert!(failed.message.contains("kafka:1") && !failed.message.contains("hunter2"), "{failed}");
         }
-    }
-
-    #[test]
-    fn the_reason_is_told_rather_than_what_follows_from_it() {
-        let notice = |code, text: &str| Notice { code, text: text.to_owned() };
-        let told = most_telling(
-            [
-                notice(Code::AllBrokersDown, "1/1 brokers are down"),
-                notice(Code::BrokerTransportFailure, "disconnected"),
-                notice(Code::Authentication, "SASL authentication error"),
-                notice(Code::BrokerTransportFailure, "disconnected again"),
-            ]
-            .into_iter(),
-        );
-        assert_eq!(told.map(|notice| notice.code), Some(Code::Authentication));
-        assert_eq!(most_telling([notice(Code::AllBrokersDown, "down")].into_iter()), None);
     }
 }

@@ -14,6 +14,7 @@ use pricepipe_core::config::{KafkaConnection, KafkaCredentials};
 use pricepipe_service::kafka::{
     self,
     native::{self, AskError, DescribedTopic, Notice},
+    trouble::{is_about_login, is_forbidden, most_telling},
 };
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
@@ -146,13 +147,8 @@ impl KafkaAdmin {
 
     /// What a failed question comes to.
     fn failed(&self, code: RDKafkaErrorCode, text: &str) -> KafkaError {
-        let forbidden = [
-            RDKafkaErrorCode::ClusterAuthorizationFailed,
-            RDKafkaErrorCode::TopicAuthorizationFailed,
-            RDKafkaErrorCode::GroupAuthorizationFailed,
-        ];
         let servers = self.addresses.join(",");
-        if forbidden.contains(&code) {
+        if is_forbidden(code) {
             return KafkaError::Forbidden {
                 what: format!("Kafka at {servers} does not allow {} to do this: {text}", self.user()),
                 remedy: "grant it Create, Delete, Describe, Alter, DescribeConfigs and AlterConfigs on the topics, and \
@@ -184,16 +180,7 @@ impl KafkaAdmin {
     /// What the client met, the first since the brokers last answered: the text does not change with every attempt.
     fn trouble(&self) -> Option<Notice> {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        for notice in self.handles().notices() {
-            // It only says that nothing works, and not why.
-            if notice.code == RDKafkaErrorCode::AllBrokersDown {
-                continue;
-            }
-            let says_more = |known: &Notice| is_about_access(notice.code) && !is_about_access(known.code);
-            if trouble.as_ref().is_none_or(says_more) {
-                *trouble = Some(notice);
-            }
-        }
+        *trouble = most_telling(trouble.take(), self.handles().notices());
         trouble.clone()
     }
 }
@@ -205,15 +192,6 @@ impl Drop for KafkaAdmin {
             thread::spawn(move || drop(handles));
         }
     }
-}
-
-fn is_about_access(code: RDKafkaErrorCode) -> bool {
-    is_about_login(code) || code == RDKafkaErrorCode::SSL
-}
-
-fn is_about_login(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed, UnsupportedSASLMechanism};
-    [Authentication, SaslAuthenticationFailed, UnsupportedSASLMechanism].contains(&code)
 }
 
 fn settings(error: &ClientError, has_ca: bool) -> KafkaError {

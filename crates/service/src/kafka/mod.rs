@@ -1,9 +1,11 @@
 //! Kafka client settings from a connection: the same for every component, in one place. Questions about consumer groups, in
-//! [`groups`] and [`lag`]. And what rust-rdkafka does not bind of librdkafka, in [`native`].
+//! [`groups`] and [`lag`]. What its complaints are about, in [`trouble`]. And what
+//! rust-rdkafka does not bind of librdkafka, in [`native`].
 
 pub mod groups;
 pub mod lag;
 pub mod native;
+pub mod trouble;
 
 use pricepipe_core::config::{HEARTBEAT_MILLIS, KafkaConnection, KafkaCredentials, LONGEST_POLL_MILLIS};
 use rdkafka::ClientConfig;

@@ -36,6 +36,7 @@ use super::{
     letter::{Filter, Letter},
 };
 use crate::{
+    cluster,
     exit::{Exit, Failed},
     output,
     rows::{Cell, Column, Output, Printer, column, detail},
@@ -177,9 +178,7 @@ impl<'a> Replay<'a> {
         let (sender, outcomes) = channel();
         let producer = || letters.cluster.writer().create_with_context(Deliveries(sender));
         let producer = if args.dry_run { None } else { Some(producer()) };
-        let producer = producer.transpose().map_err(|error| {
-            Failed::new(Exit::Invalid, format!("the Kafka connection cannot be used: {error}"))
-        })?;
+        let producer = producer.transpose().map_err(|error| cluster::unusable(&error))?;
         let printer = Printer::new(stdout(), args.output, COLUMNS);
         Ok(Replay { letters, printer, producer, outcomes, counts: Counts::default() })
     }

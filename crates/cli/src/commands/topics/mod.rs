@@ -62,12 +62,7 @@ struct Found {
 impl Found {
     /// The committed offsets first, so that no lag is below 0. A partition without a leader has no offsets.
     fn of(cluster: &Cluster, names: &[String], known: &[Known]) -> Result<Found, Failed> {
-        let led = |(name, known): (&String, &Known)| {
-            let copies = known.iter().flat_map(|topic| &topic.copies);
-            let led = copies.filter(|copies| copies.leader.is_some());
-            led.map(|copies| (name.clone(), copies.partition)).collect::<Vec<_>>()
-        };
-        let partitions: Vec<(String, i32)> = names.iter().zip(known).flat_map(led).collect();
+        let partitions: Vec<(String, i32)> = cluster::led(names, known).collect();
         let committed = cluster.committed()?;
         let newest = cluster.offsets(&partitions, End::Newest)?;
         Ok(Found { oldest: cluster.offsets(&partitions, End::Oldest)?, newest, committed })

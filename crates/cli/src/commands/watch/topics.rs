@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{PriceMessage, Timestamp, message::Position};
+use pricepipe_consumer::position;
+use pricepipe_core::PriceMessage;
 use pricepipe_service::kafka::{
     lag,
     native::{End, Offsets},
@@ -24,8 +25,8 @@ use rdkafka::{
 
 use super::watched::Watched;
 use crate::{
-    cluster::Cluster,
-    exit::{Exit, Failed},
+    cluster::{self, Cluster},
+    exit::Failed,
     live::State,
 };
 
@@ -45,9 +46,7 @@ pub(super) fn watch(cluster: Cluster, topics: Vec<String>, watched: &Watched) ->
     let mut settings = cluster.reader();
     // Prices are shown as they come, and nobody waits for the end of a partition.
     settings.set("fetch.wait.max.ms", "100").set("enable.partition.eof", "false");
-    let reader: BaseConsumer = settings.create().map_err(|error| {
-        Failed::new(Exit::Invalid, format!("the Kafka connection cannot be used: {error}"))
-    })?;
+    let reader: BaseConsumer = settings.create().map_err(|error| cluster::unusable(&error))?;
     let (begin, begins) = channel();
     let asker =
         Asker { cluster, topics, watched: watched.clone(), begin, partitions: BTreeSet::new(), looked: None };
@@ -79,13 +78,10 @@ fn read(reader: &BaseConsumer, begins: &Receiver<Vec<Begin>>, watched: &Watched)
 }
 
 fn count(message: &BorrowedMessage<'_>, watched: &Watched) {
-    let position = Position {
-        // It tells messages of the plain form from each other, which is all that is asked of it here.
-        topic_id: Some(message.topic()),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis().and_then(|millis| Timestamp::from_millis(millis).ok()),
-    };
+    // The topic's name instead of its UUID tells messages of the plain form from each other, which is all that is asked
+    // of it here.
+    let (topic, millis) = (Some(message.topic()), message.timestamp().to_millis());
+    let position = position(topic, message.partition(), message.offset(), millis);
     let place = (message.topic().to_owned(), message.partition());
     let seen = &mut watched.lock().seen;
     match PriceMessage::decode(message.payload(), position) {
@@ -142,10 +138,7 @@ impl Asker {
     /// What is there when the watch begins is read from its end; what comes later from its beginning.
     fn look_for_partitions(&mut self) -> Result<(), Failed> {
         let known = self.cluster.describe(&self.topics)?;
-        let led = self.topics.iter().zip(&known).flat_map(|(topic, known)| {
-            let copies = known.iter().flat_map(|topic| &topic.copies);
-            copies.filter(|copies| copies.leader.is_some()).map(|copies| (topic.clone(), copies.partition))
-        });
+        let led = cluster::led(&self.topics, &known);
         let new: Vec<Place> = led.filter(|place| !self.partitions.contains(place)).collect();
         let ends =
             if self.looked.is_none() { self.cluster.offsets(&new, End::Newest)? } else { Offsets::new() };
@@ -156,9 +149,8 @@ impl Asker {
             let _ = self.begin.send(begin);
             self.partitions.extend(new);
         }
-        let missing = self.topics.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let missing: Vec<&str> = missing.map(|(topic, _)| topic.as_str()).collect();
-        self.watched.lock().notes = missing_topics(&missing).into_iter().collect();
+        let missing = missing_topics(&cluster::absent(&self.topics, &known));
+        self.watched.lock().notes = missing.into_iter().collect();
         Ok(())
     }
 }
