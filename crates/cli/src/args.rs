@@ -180,6 +180,16 @@ pub(crate) struct StoreArgs {
     pub store_file: Option<PathBuf>,
 }
 
+/// Which store is read.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Look at what `run --simulate` has stored
+    #[arg(long, conflicts_with = "store_file")]
+    pub simulated: bool,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// Files with one or more pipelines; - is standard input

@@ -145,6 +145,28 @@ pub(crate) fn store(
     Ok(StorePart { config: pipeline.mongodb_store(), connection_string })
 }
 
+/// Said when the store of a simulated run is there and the real one is not.
+pub(crate) const INVENTED: &str = "these are the invented prices of run --simulate, as with --simulated";
+
+/// The stores that somebody who reads may mean, the likeliest first: with `simulated` that of invented prices, else the
+/// pipeline's own and, where that is a file that may not be there, the invented prices of whoever has only tried a
+/// simulated run.
+pub(crate) fn stores_to_read(
+    pipeline: &Pipeline,
+    args: &StoreArgs,
+    simulated: bool,
+) -> Result<Vec<StorePart>, Failed> {
+    let part = |simulated| {
+        let wish = StoreWish { args, simulated, servers: !simulated };
+        store(pipeline, &wish, &SURROUNDINGS)
+    };
+    let mut stores = vec![part(simulated)?];
+    if !simulated && args.store_file.is_none() && stores[0].connection_string.is_none() {
+        stores.push(part(true)?);
+    }
+    Ok(stores)
+}
+
 fn secret_of_a_cluster(field: &str, variables: &str, flag: &str) -> Failed {
     let message =
         format!("{field} names a Secret, which only a cluster has: set {variables}, or pass {flag}");

@@ -1,6 +1,6 @@
 //! Stopping: the first signal asks, the second one ends the process.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,14 @@ pub fn on_signal_with(before_exit: impl Fn() + Send + 'static) -> std::io::Resul
         }
     });
     Ok(token)
+}
+
+/// Cancels a token after this time.
+pub fn after(time: Duration, stop: CancellationToken) {
+    tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        stop.cancel();
+    });
 }
 
 async fn received(signal: &mut Option<Signal>) {

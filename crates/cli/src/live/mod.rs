@@ -28,7 +28,7 @@ pub(crate) use screen::{Screen, Source};
 pub(crate) use snapshot::tests::row;
 pub(crate) use snapshot::{Part, Phase, Row, Snapshot, State, Sums, age, stale_after};
 pub(crate) use terminal::restore;
-pub(crate) use view::log_format;
+pub(crate) use view::{log_format, print_sums};
 
 /// What does not change while a pipeline is looked at.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,7 @@
 //! How a pipeline is shown: in a window, or by lines.
 
 use std::{
+    fmt::Display,
     io::{self, IsTerminal, Stdout},
     sync::mpsc,
     time::Duration,
@@ -8,6 +9,7 @@ use std::{
 
 use pricepipe_service::telemetry::{self, BoxMakeWriter, LogFormat};
 use ratatui::crossterm::event::Event;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
@@ -17,7 +19,7 @@ use super::{
     terminal,
     window::{LogLines, Window},
 };
-use crate::{args::Progress, output};
+use crate::{args::Progress, exit::Failed, output};
 
 /// What is logged besides the progress, unless the environment says otherwise.
 const LOG_LEVEL: &str = "warn";
@@ -94,6 +96,15 @@ impl View {
             View::Lines { .. } => Ok(()),
         }
     }
+}
+
+/// Prints the sums in the end.
+pub(crate) fn print_sums(progress: Progress, sums: &(impl Display + Serialize)) -> Result<(), Failed> {
+    let text = match progress {
+        Progress::Json => serde_json::to_string(sums).unwrap_or_default(),
+        Progress::Auto | Progress::Table | Progress::Text => sums.to_string(),
+    };
+    output::answer(&format!("{text}\n"))
 }
 
 /// How log lines look beside this kind of progress, unless the environment says otherwise.

@@ -43,7 +43,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
     let stop =
         shutdown::on_signal_with(live::restore).map_err(|error| Failed::because(Exit::Failure, &error))?;
     if let Some(seconds) = args.stop_after {
-        stop_after(Duration::from_secs(seconds), stop.clone());
+        shutdown::after(Duration::from_secs(seconds), stop.clone());
     }
     let process = Process::new("pricepipe");
     let mut plan = Plan::of(pipeline, kafka, &store, &process)?;
@@ -74,13 +74,6 @@ fn pipeline(args: &RunArgs) -> Result<Pipeline, Failed> {
         pipeline.sources.iter_mut().for_each(|source| source.rest.interval_millis = millis.max(1));
     }
     Ok(pipeline)
-}
-
-fn stop_after(duration: Duration, stop: CancellationToken) {
-    tokio::spawn(async move {
-        tokio::time::sleep(duration).await;
-        stop.cancel();
-    });
 }
 
 async fn serve_admin(process: &Process, address: Option<SocketAddr>) -> Result<SocketAddr, Failed> {

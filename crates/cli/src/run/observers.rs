@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use pricepipe_consumer::Observations as ConsumerObservations;
+use pricepipe_consumer::{Observations as ConsumerObservations, Snapshot as Consumed};
 use pricepipe_core::Pipeline;
-use pricepipe_producer::{Observations as ProducerObservations, ObservedSymbol};
+use pricepipe_producer::{Observations as ProducerObservations, Observed as Produced, ObservedSymbol};
 use pricepipe_service::{Process, clock};
 use serde::Serialize;
 
@@ -58,22 +58,25 @@ impl Observers {
             parts: parts(&unmet, places),
             notes: notes(&unmet, phase),
             phase,
-            sums: Sums::of(&self.totals(process)),
+            sums: Sums::of(&totals(&produced, &consumed, process)),
             stale_after: self.stale_after,
         }
     }
 
     /// The sums so far.
     pub(super) fn totals(&self, process: &Process) -> Totals {
-        let (produced, consumed) = (self.producer.snapshot().totals, self.consumer.snapshot());
-        let collections = || consumed.collections.values();
-        Totals {
-            produced: produced.produced,
-            stored: collections().map(|collection| collection.inserted + collection.duplicates).sum(),
-            duplicates: collections().map(|collection| collection.duplicates).sum(),
-            dead_letters: dead_letters(process),
-            skipped_slots: produced.skipped_slots,
-        }
+        totals(&self.producer.snapshot(), &self.consumer.snapshot(), process)
+    }
+}
+
+fn totals(produced: &Produced, consumed: &Consumed, process: &Process) -> Totals {
+    let collections = || consumed.collections.values();
+    Totals {
+        produced: produced.totals.produced,
+        stored: collections().map(|collection| collection.inserted + collection.duplicates).sum(),
+        duplicates: collections().map(|collection| collection.duplicates).sum(),
+        dead_letters: dead_letters(process),
+        skipped_slots: produced.totals.skipped_slots,
     }
 }
 

@@ -61,10 +61,6 @@ pub(super) fn sum_up(screen: &mut Screen) -> Result<Totals, Failed> {
     screen.end();
     let course = screen.source();
     let totals = course.observers.totals(&course.process);
-    let text = match course.progress {
-        Progress::Json => serde_json::to_string(&totals).unwrap_or_default(),
-        Progress::Auto | Progress::Table | Progress::Text => totals.to_string(),
-    };
-    output::answer(&format!("{text}\n"))?;
+    live::print_sums(course.progress, &totals)?;
     Ok(totals)
 }

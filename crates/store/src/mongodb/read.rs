@@ -9,7 +9,12 @@ use ::mongodb::{
 };
 use pricepipe_core::{PriceMessage, names::CollectionName};
 
-use super::{client::Connection, document, horizon::horizons, series::filter, series::within};
+use super::{
+    client::Connection,
+    document,
+    horizon::horizons,
+    series::{filter, of_time},
+};
 use crate::{Period, StoreError, SymbolCount};
 
 const READ_LIMIT: Duration = Duration::from_secs(60);
@@ -51,13 +56,8 @@ pub(super) async fn count(
             "first": {"$min": "$time"},
             "last": {"$max": "$time"},
         };
-        let time = within(period.since, period.until);
-        let of_period = if time.is_empty() {
-            doc! {}
-        } else {
-            doc! {"time": time}
-        };
-        let pipeline = [doc! {"$match": of_period}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
+        let of_period = doc! {"$match": of_time(period.since, period.until)};
+        let pipeline = [of_period, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}];
         let cursor = collection_of(&database, &name).aggregate(pipeline).allow_disk_use(true).await?;
         collect(cursor, &name, symbol_count).await
     };

@@ -35,11 +35,19 @@ pub(super) async fn feed(
 
 /// The documents of a selection.
 pub(super) fn filter(symbol: &str, since: Option<Timestamp>, until: Option<Timestamp>) -> Document {
-    let (mut filter, time) = (doc! {"symbol": symbol}, within(since, until));
-    if !time.is_empty() {
-        filter.insert("time", time);
-    }
+    let mut filter = doc! {"symbol": symbol};
+    filter.extend(of_time(since, until));
     filter
+}
+
+/// The documents of a time; all of them where it has neither beginning nor end.
+pub(super) fn of_time(since: Option<Timestamp>, until: Option<Timestamp>) -> Document {
+    let time = within(since, until);
+    if time.is_empty() {
+        Document::new()
+    } else {
+        doc! {"time": time}
+    }
 }
 
 /// What a filter says of the time.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{args::StoreArgs, period::PeriodArgs, rows::Output};
+use crate::{args::ReadArgs, period::PeriodArgs, rows::Output};
 
 /// Shown by `pricepipe audit --help`.
 pub(crate) const EXAMPLES: &str = "\
@@ -41,9 +41,6 @@ pub(crate) struct AuditArgs {
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// Look at what `run --simulate` has stored
-    #[arg(long, conflicts_with = "store_file")]
-    pub simulated: bool,
     #[command(flatten)]
-    pub store: StoreArgs,
+    pub read: ReadArgs,
 }

@@ -42,8 +42,8 @@ const SLACK: Duration = Duration::from_secs(120);
 pub(crate) async fn audit(args: &AuditArgs) -> Result<(), Failed> {
     let pipeline = file::pipeline(&args.file)?;
     let period = args.period.period(clock::now()).map_err(|problem| Failed::new(Exit::Usage, problem))?;
-    let cluster = if args.simulated { None } else { Cluster::of(&pipeline)? };
-    let history = query::open(&pipeline, &args.store, args.simulated)?;
+    let cluster = if args.read.simulated { None } else { Cluster::of(&pipeline)? };
+    let history = query::open(&pipeline, &args.read)?;
     let audit = Audit { pipeline: &pipeline, history: &*history, period };
     let findings = match cluster {
         Some(cluster) => audit.of_topics(&Arc::new(cluster)).await,

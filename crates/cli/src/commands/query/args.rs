@@ -10,7 +10,7 @@ use pricepipe_core::{
 use pricepipe_store::{Period, Selection};
 
 use super::plot::args::PlotArgs;
-use crate::{args::StoreArgs, period::PeriodArgs, rows::Output};
+use crate::{args::ReadArgs, period::PeriodArgs, rows::Output};
 
 /// Shown by `pricepipe query --help`; a test runs each line.
 pub(crate) const EXAMPLES: &str = "\
@@ -205,11 +205,8 @@ pub(crate) struct CommonArgs {
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// Look at what `run --simulate` has stored
-    #[arg(long, conflicts_with = "store_file")]
-    pub simulated: bool,
     #[command(flatten)]
-    pub store: StoreArgs,
+    pub read: ReadArgs,
 }
 
 #[derive(Debug, Args)]

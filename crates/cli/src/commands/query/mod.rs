@@ -18,10 +18,10 @@ use self::{
     plot::{Plot, args::Medium},
 };
 use crate::{
-    args::StoreArgs,
+    args::ReadArgs,
     exit::{Exit, Failed},
     file, output,
-    parts::{self, SURROUNDINGS, StoreWish},
+    parts::{self, INVENTED, StorePart},
 };
 
 /// Answers a question over the store that the pipeline uses.
@@ -32,7 +32,7 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     let now = clock::now();
     let period = args.question.period(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
     let medium = medium(&pipeline, &args.question)?;
-    let history = open(&pipeline, &common.store, common.simulated)?;
+    let history = open(&pipeline, &common.read)?;
     let source = Source { history: &*history, pipeline: &pipeline, now, period, medium };
     let answered = answer(&source, &args.question).await;
     history.close().await;
@@ -63,10 +63,8 @@ struct Source<'a> {
 impl Source<'_> {
     /// The symbols that are asked for, each with its collection, in the pipeline's order.
     fn symbols<'a>(&'a self, common: &'a CommonArgs) -> impl Iterator<Item = (&'a CollectionName, &'a str)> {
-        let wanted =
-            |symbol: &str| common.symbols.is_empty() || common.symbols.iter().any(|wanted| wanted == symbol);
         let all = self.pipeline.symbols.iter().map(|symbol| (&symbol.collection, symbol.symbol.as_str()));
-        all.filter(move |(_, symbol)| wanted(symbol))
+        all.filter(|(_, symbol)| is_wanted(symbol, &common.symbols))
     }
 }
 
@@ -133,29 +131,17 @@ fn medium(pipeline: &Pipeline, question: &Question) -> Result<Option<Medium>, Fa
     plot.medium(common.output, panels as f64).map_err(|problem| Failed::new(Exit::Usage, problem))
 }
 
-/// Opens the store that a pipeline uses, or with `simulated` the one of invented prices.
-pub(crate) fn open(
-    pipeline: &Pipeline,
-    args: &StoreArgs,
-    simulated: bool,
-) -> Result<Arc<dyn History>, Failed> {
-    let named = simulated || args.store_file.is_some();
-    let open = |simulated| {
-        let wish = StoreWish { args, simulated, servers: !simulated };
-        let part = parts::store(pipeline, &wish, &SURROUNDINGS)?;
-        let opened = pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref());
-        Ok::<_, Failed>(opened)
-    };
-    match open(simulated)? {
+/// Opens the store that a pipeline uses, or the one of invented prices.
+pub(crate) fn open(pipeline: &Pipeline, read: &ReadArgs) -> Result<Arc<dyn History>, Failed> {
+    let stores = parts::stores_to_read(pipeline, &read.store, read.simulated)?;
+    let open =
+        |part: &StorePart| pricepipe_store::open_for_reading(&part.config, part.connection_string.as_ref());
+    match open(&stores[0]) {
         Ok(history) => Ok(history),
         Err(OpenError::NoSuchFile { path }) => {
-            // Whoever has only tried a simulated run means that one.
-            let simulated = if named { None } else { open(true)?.ok() };
+            let simulated = stores.get(1).and_then(|part| open(part).ok());
             if simulated.is_some() {
-                output::note(format!(
-                    "{} does not exist; these are the invented prices of run --simulate, as with --simulated",
-                    path.display()
-                ));
+                output::note(format!("{} does not exist; {INVENTED}", path.display()));
             }
             simulated.ok_or_else(|| Failed::because(Exit::NotFound, &OpenError::NoSuchFile { path }))
         }
@@ -163,6 +149,12 @@ pub(crate) fn open(
     }
 }
 
+/// Whether a symbol is asked for: one of these, or any when there are none.
+pub(crate) fn is_wanted(symbol: &str, wanted: &[String]) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| wanted == symbol)
+}
+
+/// Refuses a symbol that the pipeline does not have.
 pub(crate) fn known(pipeline: &Pipeline, symbols: &[String]) -> Result<(), Failed> {
     let names: BTreeSet<&str> = pipeline.symbols.iter().map(|s| s.symbol.as_str()).collect();
     match symbols.iter().find(|symbol| !names.contains(symbol.as_str())) {

@@ -12,6 +12,7 @@ use pricepipe_store::{Series, SymbolCount};
 use super::{
     Answer, Source, Trouble,
     args::{CommonArgs, PricesArgs},
+    is_wanted,
     plot::sketches::Prices,
     telling::Telling,
 };
@@ -59,8 +60,7 @@ const COUNT: &[Column] = &[
 pub(super) async fn count(source: &Source<'_>, common: &CommonArgs) -> Result<u64, Trouble> {
     let mut printer = Printer::new(stdout(), common.output, COUNT);
     for collection in source.pipeline.collections() {
-        let wanted =
-            |count: &SymbolCount| common.symbols.is_empty() || common.symbols.contains(&count.symbol);
+        let wanted = |count: &SymbolCount| is_wanted(&count.symbol, &common.symbols);
         for count in source.history.count(&collection, source.period).await?.into_iter().filter(wanted) {
             let SymbolCount { symbol, documents, first, last } = count;
             printer.row(vec![

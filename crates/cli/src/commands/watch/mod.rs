@@ -24,8 +24,7 @@ use crate::{
     exit::{Exit, Failed},
     file,
     live::{self, Phase, Screen, State, Titles},
-    output,
-    parts::StorePart,
+    parts::{self, StorePart},
     run::places,
 };
 
@@ -40,15 +39,11 @@ pub(crate) async fn watch(args: &WatchArgs) -> Result<(), Failed> {
     let cluster = if args.simulated { None } else { Cluster::of(&pipeline)? };
     let stop = shutdown::on_signal_with(live::restore).map_err(|e| Failed::because(Exit::Failure, &e))?;
     if let Some(seconds) = args.stop_after {
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            stop.cancel();
-        });
+        shutdown::after(Duration::from_secs(seconds), stop.clone());
     }
     let symbols = wanted(&pipeline, args);
     let names = symbols.iter().map(|symbol| (symbol.symbol.to_string(), symbol.topic.to_string()));
-    let stores = StoreWatch::candidates(&pipeline, args)?;
+    let stores = parts::stores_to_read(&pipeline, &args.store, args.simulated)?;
     let watched = Watched::of(Seen::of(names), places::store(&stores[0].config));
     let kafka = cluster.as_ref().map_or_else(|| "embedded".to_owned(), Cluster::servers);
     let exchange = if args.simulated { "simulated".to_owned() } else { places::endpoints(&pipeline) };
@@ -90,9 +85,7 @@ fn look(
 
 /// The symbols that are asked for, in the pipeline's order.
 fn wanted<'a>(pipeline: &'a Pipeline, args: &WatchArgs) -> Vec<&'a PipelineSymbol> {
-    let wanted = |symbol: &&PipelineSymbol| {
-        args.symbols.is_empty() || args.symbols.iter().any(|wanted| wanted == symbol.symbol.as_str())
-    };
+    let wanted = |symbol: &&PipelineSymbol| query::is_wanted(symbol.symbol.as_str(), &args.symbols);
     pipeline.symbols.iter().filter(wanted).collect()
 }
 
@@ -127,11 +120,7 @@ fn sum_up(screen: &mut Screen<Watch>, progress: Progress) -> Result<(), Failed> 
     screen.end();
     let watch = screen.source();
     let totals = watch.totals();
-    let text = match progress {
-        Progress::Json => serde_json::to_string(&totals).unwrap_or_default(),
-        Progress::Auto | Progress::Table | Progress::Text => totals.to_string(),
-    };
-    output::answer(&format!("{text}\n"))?;
+    live::print_sums(progress, &totals)?;
     let findings = watch.watched.lock();
     let (name, state) =
         if watch.from_topics { ("Kafka", &findings.kafka) } else { ("the store", &findings.store) };

@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pricepipe_core::{Pipeline, names::CollectionName};
+use pricepipe_core::names::CollectionName;
 use pricepipe_store::{History, OpenError, Period, StoreError, SymbolCount};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{args::WatchArgs, watched::Watched};
+use super::watched::Watched;
 use crate::{
     exit::{Exit, Failed},
     live::State,
-    parts::{self, SURROUNDINGS, StorePart, StoreWish},
+    parts::{INVENTED, StorePart},
     run::places,
 };
 
@@ -19,9 +19,6 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Counting takes no more than one part in so many of the time: a large store is counted now and then.
 const COUNT_SHARE: u32 = 50;
-
-/// Said when the store of a simulated run is there and the real one is not.
-const INVENTED: &str = "these are the invented prices of run --simulate, as with --simulated";
 
 /// The stores that the pipeline may use, and what is asked of the first that is there.
 pub(super) struct StoreWatch {
@@ -34,20 +31,6 @@ pub(super) struct StoreWatch {
 }
 
 impl StoreWatch {
-    /// The stores that the pipeline may use, the likeliest first.
-    pub(super) fn candidates(pipeline: &Pipeline, args: &WatchArgs) -> Result<Vec<StorePart>, Failed> {
-        let part = |simulated| {
-            let wish = StoreWish { args: &args.store, simulated, servers: !simulated };
-            parts::store(pipeline, &wish, &SURROUNDINGS)
-        };
-        let mut candidates = vec![part(args.simulated)?];
-        // Whoever has only tried a simulated run means that one.
-        if !args.simulated && args.store.store_file.is_none() && candidates[0].connection_string.is_none() {
-            candidates.push(part(true)?);
-        }
-        Ok(candidates)
-    }
-
     /// A watch of the first of these stores that is there. Refuses what cannot be used at all; a file that is not
     /// there yet may come.
     pub(super) fn new(

@@ -77,7 +77,10 @@ impl Watch {
 
     /// The sums so far.
     pub(super) fn totals(&self) -> Totals {
-        let findings = self.watched.lock();
+        self.totals_of(&self.watched.lock())
+    }
+
+    fn totals_of(&self, findings: &Findings) -> Totals {
         let (counts, lag) = (findings.seen.counts(), findings.seen.lag());
         let of_topics = |count| self.from_topics.then_some(count);
         Totals {
@@ -92,8 +95,8 @@ impl Watch {
 
 impl Source for Watch {
     fn snapshot(&mut self) -> Snapshot {
-        let (totals, now) = (self.totals(), clock::now());
-        let findings = self.watched.lock();
+        // One moment: the rows and their sums belong together.
+        let (findings, now) = (self.watched.lock(), clock::now());
         let exchange =
             freshness(findings.seen.newest(), now, self.since.elapsed(), (self.interval, self.stale_after));
         let part =
@@ -107,7 +110,7 @@ impl Source for Watch {
             ],
             notes: findings.notes.clone(),
             phase: self.phase,
-            sums: Sums::of(&totals),
+            sums: Sums::of(&self.totals_of(&findings)),
             stale_after: self.stale_after,
         }
     }
