@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod pipelines;
 pub mod promql;
 pub mod servers;
+pub mod stage;
 pub mod stored;
 pub mod terminal;
 pub mod topics;

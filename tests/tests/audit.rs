@@ -5,126 +5,109 @@ use std::{borrow::Cow, path::Path, time::Duration};
 use mongodb::bson::doc;
 use pricepipe_tests::{
     command_line::{self, Said},
-    documents, eventually, messages,
-    pipelines::TestPipeline,
-    random_moments, servers, topics,
+    documents, eventually, messages, random_moments,
+    stage::Stage,
+    topics,
     worker::Worker,
 };
 use serde_json::json;
 
 const GRACE: Duration = Duration::from_secs(90);
 
-/// A pipeline with one topic of three partitions, and its file.
-struct Stage {
-    pipeline: TestPipeline,
-    kafka: String,
-    mongodb: String,
-    folder: tempfile::TempDir,
-    file: String,
+fn consumer(stage: &Stage, fault: Option<&str>) -> Worker {
+    let mut config = stage.pipeline.mongodb_consumer(&["btc"]);
+    // Small batches: more moments at which a kill hurts.
+    config["batch"] = json!({"maxDocuments": 100, "maxMillis": 20});
+    config["sessionTimeoutMillis"] = json!(6_000);
+    let fault = fault.map(|fault| ("PRICEPIPE_FAULT", fault));
+    let variables: Vec<_> =
+        [("MONGO_CONNECTION_STRING", stage.mongodb.as_str())].into_iter().chain(fault).collect();
+    Worker::start("pricepipe-consumer", &config, &variables, stage.folder.path())
 }
 
-impl Stage {
-    async fn new(prefix: &str) -> Stage {
-        let (kafka, mongodb) = (servers::kafka(), servers::mongodb());
-        let pipeline = TestPipeline::new(prefix, &kafka);
-        pipeline.create_topics(&["btc"], 3).await;
-        let folder = tempfile::tempdir().expect("the test can work");
-        let file = pipeline.file(folder.path(), &["btc"]).display().to_string();
-        Stage { pipeline, kafka, mongodb, folder, file }
-    }
-
-    fn consumer(&self, fault: Option<&str>) -> Worker {
-        let mut config = self.pipeline.mongodb_consumer(&["btc"]);
-        // Small batches: more moments at which a kill hurts.
-        config["batch"] = json!({"maxDocuments": 100, "maxMillis": 20});
-        config["sessionTimeoutMillis"] = json!(6_000);
-        let fault = fault.map(|fault| ("PRICEPIPE_FAULT", fault));
-        let variables: Vec<_> =
-            [("MONGO_CONNECTION_STRING", self.mongodb.as_str())].into_iter().chain(fault).collect();
-        Worker::start("pricepipe-consumer", &config, &variables, self.folder.path())
-    }
-
-    /// Kills consumers while they work, then lets a sound one store the rest.
-    async fn consume_with_kills(&self, kills: usize, fault: Option<&str>) {
-        let collection = documents::collection(&self.mongodb, &self.pipeline.name, "btc").await;
-        let mut moments = random_moments(Duration::from_millis(300));
-        for _ in 0..kills {
-            let before = documents::count(&collection).await;
-            let mut consumer = self.consumer(fault);
-            let start = std::time::Instant::now();
-            while documents::count(&collection).await <= before && start.elapsed() < Duration::from_secs(15) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            std::thread::sleep(moments());
-            consumer.kill();
+/// Kills consumers while they work, then lets a sound one store the rest.
+async fn consume_with_kills(stage: &Stage, kills: usize, fault: Option<&str>) {
+    let collection = stage.collection().await;
+    let mut moments = random_moments(Duration::from_millis(300));
+    for _ in 0..kills {
+        let before = documents::count(&collection).await;
+        let mut faulty = consumer(stage, fault);
+        let start = std::time::Instant::now();
+        while documents::count(&collection).await <= before && start.elapsed() < Duration::from_secs(15) {
+            std::thread::sleep(Duration::from_millis(20));
         }
-        let mut last = self.consumer(None);
-        let (group, topic) = (self.pipeline.group(), self.pipeline.topic("btc"));
-        eventually("lag returns to 0", GRACE, || topics::lag(&self.kafka, &group, &topic) == 0);
-        assert!(last.terminate(GRACE).success(), "{}", last.log());
+        std::thread::sleep(moments());
+        faulty.kill();
     }
+    let mut last = consumer(stage, None);
+    let (group, topic) = (stage.pipeline.group(), stage.topic());
+    eventually("lag returns to 0", GRACE, || topics::lag(&stage.kafka, &group, &topic) == 0);
+    assert!(last.terminate(GRACE).success(), "{}", last.log());
+}
 
-    fn audit(&self, arguments: &str) -> Said {
-        let words: Vec<&str> =
-            ["audit", "-f", &self.file].into_iter().chain(arguments.split_whitespace()).collect();
-        command_line::run(self.folder.path(), &[("MONGO_CONNECTION_STRING", &self.mongodb)], &words)
-    }
+fn audit(stage: &Stage, arguments: &str) -> Said {
+    let words: Vec<&str> =
+        ["audit", "-f", &stage.file].into_iter().chain(arguments.split_whitespace()).collect();
+    command_line::run(stage.folder.path(), &[("MONGO_CONNECTION_STRING", &stage.mongodb)], &words)
+}
 
-    fn row(&self, code: i32) -> serde_json::Value {
-        let said = self.audit("-o ndjson");
-        assert_eq!(said.code, code, "{said:?}");
-        said.rows().remove(0)
-    }
+fn row_of(stage: &Stage, code: i32) -> serde_json::Value {
+    let said = audit(stage, "-o ndjson");
+    assert_eq!(said.code, code, "{said:?}");
+    said.rows().remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn an_audit_is_clean_after_kills_and_names_what_somebody_deletes_or_doubles() {
     const MESSAGES: u64 = 5_000;
-    let stage = Stage::new("audit").await;
-    let topic = stage.pipeline.topic("btc");
+    let stage = Stage::new("audit", 3).await;
+    let topic = stage.topic();
     let poison = (0..20).map(|n| (format!("bad-{n}"), Cow::Borrowed(&b"{\"symbol\":\"BTCUSDT\"}"[..])));
     let again = messages::records(300);
     topics::produce(&stage.kafka, &topic, messages::records(MESSAGES).chain(poison).chain(again));
-    let before = stage.row(0);
+    let before = row_of(&stage, 0);
     assert_eq!(
         (&before["pending"], &before["stored"]),
         (&json!(MESSAGES + 20), &json!(0)),
         "nobody has begun"
     );
     let group = format!("the group {} has committed nothing", stage.pipeline.group());
-    assert!(stage.audit("").err.starts_with(&group));
-    stage.consume_with_kills(3, None).await;
+    assert!(audit(&stage, "").err.starts_with(&group));
+    consume_with_kills(&stage, 3, None).await;
 
-    let row = stage.row(0);
+    let row = row_of(&stage, 0);
     let count = |key: &str| row[key].as_u64().unwrap();
     assert_eq!(count("messages"), MESSAGES + 320);
     assert_eq!((count("distinct"), count("stored"), count("repeated")), (MESSAGES, MESSAGES, 300));
     assert_eq!((count("deadLetters"), count("pending"), count("missing"), count("doubled")), (20, 0, 0, 0));
-    let table = stage.audit("");
+    let table = audit(&stage, "");
     assert!(table.code == 0 && table.out.lines().count() == 2 && table.err.is_empty(), "{table:?}");
 
     // A price that was stored is deleted by hand.
-    let collection = documents::collection(&stage.mongodb, &stage.pipeline.name, "btc").await;
+    let collection = stage.collection().await;
     let lost = messages::message(1_234).id;
     let document = collection.find_one_and_delete(doc! {"_id": &lost}).await.unwrap().unwrap();
-    let said = stage.audit("");
+    let said = audit(&stage, "");
     assert_eq!(said.code, 6, "{said:?}");
     assert!(said.err.contains(&format!("MISSING in {topic}: {lost} (message ")), "{said:?}");
     assert!(said.err.ends_with("missing: 1, doubled: 0\n"), "{said:?}");
-    assert_eq!(stage.row(6)["missing"], 1);
+    assert_eq!(row_of(&stage, 6)["missing"], 1);
     let elsewhere = "--since 2023-11-14T23:00:00Z";
-    assert_eq!(stage.audit(elsewhere).code, 0, "its time, 22:33:54, is not of the period");
+    assert_eq!(audit(&stage, elsewhere).code, 0, "its time, 22:33:54, is not of the period");
 
     // Then it is stored again, twice: under its own id and under another one.
     let mut second = document.clone();
     second.insert("_id", "by hand");
     collection.insert_many([document, second]).await.unwrap();
-    let said = stage.audit("");
+    let said = audit(&stage, "");
     assert_eq!(said.code, 6, "{said:?}");
     assert!(said.err.contains("DOUBLED in btc: BTCUSDT of binance at 2023-11-14T22:33:54Z"), "{said:?}");
     assert!(said.err.contains(&format!("as {lost} and by hand")), "{said:?}");
-    assert_eq!((stage.row(6)["missing"].clone(), stage.row(6)["doubled"].clone()), (json!(0), json!(1)));
+    assert_eq!(
+        (row_of(&stage, 6)["missing"].clone(), row_of(&stage, 6)["doubled"].clone()),
+        (json!(0), json!(1))
+    );
     documents::drop(&stage.mongodb, &stage.pipeline.name).await;
 }
 
@@ -132,13 +115,13 @@ async fn an_audit_is_clean_after_kills_and_names_what_somebody_deletes_or_double
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn every_message_that_a_faulty_consumer_loses_is_found() {
     const MESSAGES: u64 = 6_000;
-    let stage = Stage::new("losses").await;
-    topics::produce(&stage.kafka, &stage.pipeline.topic("btc"), messages::records(MESSAGES));
-    stage.consume_with_kills(3, Some("commit-before-write")).await;
-    let collection = documents::collection(&stage.mongodb, &stage.pipeline.name, "btc").await;
+    let stage = Stage::new("losses", 3).await;
+    topics::produce(&stage.kafka, &stage.topic(), messages::records(MESSAGES));
+    consume_with_kills(&stage, 3, Some("commit-before-write")).await;
+    let collection = stage.collection().await;
     let lost = MESSAGES - documents::count(&collection).await;
     assert!(lost > 0, "the consumer commits before it writes");
-    let row = stage.row(6);
+    let row = row_of(&stage, 6);
     assert_eq!((row["missing"].as_u64(), row["doubled"].as_u64()), (Some(lost), Some(0)));
     documents::drop(&stage.mongodb, &stage.pipeline.name).await;
 }
@@ -146,8 +129,8 @@ async fn every_message_that_a_faulty_consumer_loses_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn an_audit_of_200_000_messages_needs_less_than_96_mib() {
-    let stage = Stage::new("large").await;
-    topics::produce(&stage.kafka, &stage.pipeline.topic("btc"), messages::records(200_000));
+    let stage = Stage::new("large", 3).await;
+    topics::produce(&stage.kafka, &stage.topic(), messages::records(200_000));
     let arguments = ["audit", "-f", &stage.file, "-o", "ndjson"];
     let variables = [("MONGO_CONNECTION_STRING", stage.mongodb.as_str())];
     let mut command = command_line::command(stage.folder.path(), &variables, &arguments);

@@ -6,8 +6,8 @@ use mongodb::bson::doc;
 use pricepipe_tests::{
     command_line::{self, Said},
     documents, eventually, messages,
-    pipelines::TestPipeline,
-    servers, topics, unique,
+    stage::Stage,
+    topics, unique,
     worker::Worker,
 };
 use rdkafka::{
@@ -17,63 +17,35 @@ use rdkafka::{
 
 const GRACE: Duration = Duration::from_secs(60);
 
-/// A pipeline with one topic, its file, and its consumer when it runs.
-struct Stage {
-    pipeline: TestPipeline,
-    kafka: String,
-    mongodb: String,
-    folder: tempfile::TempDir,
-    file: String,
+/// Lets a consumer of this group store everything that is there.
+fn consume(stage: &Stage, group: &str) {
+    let mut config = stage.pipeline.mongodb_consumer(&["btc"]);
+    config["group"] = group.into();
+    let variables = [("MONGO_CONNECTION_STRING", stage.mongodb.as_str())];
+    let mut consumer = Worker::start("pricepipe-consumer", &config, &variables, stage.folder.path());
+    eventually("lag returns to 0", GRACE, || topics::lag(&stage.kafka, group, &stage.topic()) == 0);
+    assert!(consumer.terminate(GRACE).success(), "{}", consumer.log());
 }
 
-impl Stage {
-    async fn new(prefix: &str) -> Stage {
-        let (kafka, mongodb) = (servers::kafka(), servers::mongodb());
-        let pipeline = TestPipeline::new(prefix, &kafka);
-        pipeline.create_topics(&["btc"], 1).await;
-        let folder = tempfile::tempdir().expect("the test can work");
-        let file = pipeline.file(folder.path(), &["btc"]).display().to_string();
-        Stage { pipeline, kafka, mongodb, folder, file }
-    }
-
-    fn topic(&self) -> String {
-        self.pipeline.topic("btc")
-    }
-
-    /// Lets a consumer of this group store everything that is there.
-    fn consume(&self, group: &str) {
-        let mut config = self.pipeline.mongodb_consumer(&["btc"]);
-        config["group"] = group.into();
-        let variables = [("MONGO_CONNECTION_STRING", self.mongodb.as_str())];
-        let mut consumer = Worker::start("pricepipe-consumer", &config, &variables, self.folder.path());
-        eventually("lag returns to 0", GRACE, || topics::lag(&self.kafka, group, &self.topic()) == 0);
-        assert!(consumer.terminate(GRACE).success(), "{}", consumer.log());
-    }
-
-    /// `pricepipe dead-letters <arguments> -f <file>`.
-    fn letters(&self, arguments: &str) -> Said {
-        let words: Vec<&str> = ["dead-letters"].into_iter().chain(arguments.split(' ')).collect();
-        command_line::run(self.folder.path(), &[], &[&words[..], &["-f", &self.file]].concat())
-    }
-
-    async fn collection(&self) -> mongodb::Collection<mongodb::bson::Document> {
-        documents::collection(&self.mongodb, &self.pipeline.name, "btc").await
-    }
+/// `pricepipe dead-letters <arguments> -f <file>`.
+fn letters_of(stage: &Stage, arguments: &str) -> Said {
+    let words: Vec<&str> = ["dead-letters"].into_iter().chain(arguments.split(' ')).collect();
+    command_line::run(stage.folder.path(), &[], &[&words[..], &["-f", &stage.file]].concat())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn letters_are_listed_shown_and_not_sent_while_they_still_cannot_be_stored() {
-    let stage = Stage::new("letters").await;
+    let stage = Stage::new("letters", 1).await;
     let poison: [&[u8]; 5] =
         [b"\xff\xfe\x1b[2J", b"{\"symbol\":", b"{\"symbol\":\"A\",\"price\":-1}", b"[1]", b"{\"price\":1}"];
     let good = |n| (String::from("k"), Cow::Owned(messages::message(n).encode()));
     let bad = poison.iter().map(|value| (String::from("bad\u{1b}key"), Cow::Borrowed(*value)));
     let records = bad.enumerate().flat_map(|(n, bad)| [good(n as u64), bad]);
     topics::produce(&stage.kafka, &stage.topic(), records);
-    stage.consume(&stage.pipeline.group());
+    consume(&stage, &stage.pipeline.group());
 
-    let said = stage.letters("list -o ndjson");
+    let said = letters_of(&stage, "list -o ndjson");
     let rows = said.rows();
     assert_eq!((said.code, rows.len(), said.err.as_str()), (0, 5, ""));
     let reasons: BTreeMap<String, String> = rows
@@ -87,7 +59,7 @@ async fn letters_are_listed_shown_and_not_sent_while_they_still_cannot_be_stored
         .map(|(n, reason)| (format!("{}:0:{}", stage.topic(), 2 * n + 1), (*reason).to_owned()));
     assert_eq!(reasons, expected.collect());
     assert_eq!(rows[0]["keyEncoding"], "base64", "a key that would steer the terminal");
-    let chosen = |arguments: &str| stage.letters(&format!("list -o ndjson {arguments}")).rows();
+    let chosen = |arguments: &str| letters_of(&stage, &format!("list -o ndjson {arguments}")).rows();
     assert_eq!(chosen("--reason not_json").len(), 3);
     assert_eq!(chosen("--reason not_json --reason no_symbol --limit 2").len(), 2);
     assert_eq!(chosen("--limit 2"), rows[3..], "the newest");
@@ -95,7 +67,7 @@ async fn letters_are_listed_shown_and_not_sent_while_they_still_cannot_be_stored
         (chosen("--topic other").len(), chosen("--since 1h").len(), chosen("--until 1h").len()),
         (0, 5, 0)
     );
-    let table = stage.letters("list");
+    let table = letters_of(&stage, "list");
     assert!(table.out.starts_with("LETTER  TIME") && !table.out.contains('\u{1b}'), "{table:?}");
     assert_eq!(table.err, "5 dead letters: 3 not_json, 1 invalid_price, 1 no_symbol\n");
 
@@ -103,32 +75,32 @@ async fn letters_are_listed_shown_and_not_sent_while_they_still_cannot_be_stored
         let origin = format!("{}:0:{offset}", stage.topic());
         rows.iter().find(|row| row["origin"] == *origin).unwrap()["letter"].as_str().unwrap().to_owned()
     };
-    let shown = stage.letters(&format!("show {} -o json", letter(1)));
+    let shown = letters_of(&stage, &format!("show {} -o json", letter(1)));
     let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
     assert_eq!((&shown["value"], &shown["valueEncoding"]), (&"//4bWzJK".into(), &"base64".into()));
-    let text = stage.letters(&format!("show {}", letter(5)));
+    let text = letters_of(&stage, &format!("show {}", letter(5)));
     assert!(text.out.ends_with("\n\n{\"symbol\":\"A\",\"price\":-1}\n"), "{text:?}");
     assert!(text.out.contains("pricepipe.reason") && text.out.contains("pricepipe.topic-id"), "{text:?}");
-    let absent = stage.letters("show 0:99");
+    let absent = letters_of(&stage, "show 0:99");
     assert!(absent.code == 5 && absent.err.contains("holds 0:0 to 0:4"), "{absent:?}");
 
     let before = topics::count(&stage.kafka, &stage.topic());
-    let replayed = stage.letters("replay --all -o ndjson");
+    let replayed = letters_of(&stage, "replay --all -o ndjson");
     assert!(
         replayed.code == 0 && replayed.rows().iter().all(|row| row["result"] == "skipped"),
         "{replayed:?}"
     );
-    let named = stage.letters(&format!("replay {}", letter(5)));
+    let named = letters_of(&stage, &format!("replay {}", letter(5)));
     assert!(named.code == 1 && named.out.contains("it still cannot be stored: price is not"), "{named:?}");
     assert_eq!(topics::count(&stage.kafka, &stage.topic()), before, "nothing was sent");
-    assert_eq!(stage.letters("replay 0:2 0:99").code, 5);
+    assert_eq!(letters_of(&stage, "replay 0:2 0:99").code, 5);
     documents::drop(&stage.mongodb, &stage.pipeline.name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_replayed() {
-    let stage = Stage::new("replay").await;
+    let stage = Stage::new("replay", 1).await;
     let collection = stage.collection().await;
     // Somebody's own index refuses every price of a symbol but the first.
     let unique = doc! {"key": {"symbol": 1}, "name": "one each", "unique": true};
@@ -140,9 +112,9 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
     let plain = plain.map(|value| (String::from("plain"), Cow::Owned(value.into_bytes())));
     let named = (0..3).map(|n| (String::from("named"), Cow::Owned(messages::message(n).encode())));
     topics::produce(&stage.kafka, &stage.topic(), plain.chain(named));
-    stage.consume(&stage.pipeline.group());
+    consume(&stage, &stage.pipeline.group());
     assert_eq!(documents::count(&collection).await, 1);
-    let letters = stage.letters("list -o ndjson").rows();
+    let letters = letters_of(&stage, "list -o ndjson").rows();
     assert!(
         letters.len() == 7 && letters.iter().all(|row| row["reason"] == "rejected_by_store"),
         "{letters:?}"
@@ -152,19 +124,19 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
     // FerretDB drops it, and answers in a form that the driver does not know.
     let _ = database.run_command(doc! {"dropIndexes": "btc", "index": "one each"}).await;
     assert!(!collection.list_index_names().await.unwrap().contains(&"one each".to_owned()));
-    let dry = stage.letters("replay --all --dry-run -o ndjson").rows();
+    let dry = letters_of(&stage, "replay --all --dry-run -o ndjson").rows();
     assert!(dry.len() == 7 && dry.iter().all(|row| row["result"] == "would be sent"), "{dry:?}");
     assert_eq!(topics::count(&stage.kafka, &stage.topic()), 8, "nothing was sent");
     // Some, then all, as after an interruption; and all once more.
-    assert_eq!(stage.letters("replay 0:0 0:5").code, 0);
-    let sent = stage.letters("replay --all -o ndjson").rows();
+    assert_eq!(letters_of(&stage, "replay 0:0 0:5").code, 0);
+    let sent = letters_of(&stage, "replay --all -o ndjson").rows();
     assert!(sent.iter().all(|row| row["result"] == "sent" && row["topic"] == *stage.topic()), "{sent:?}");
-    stage.consume(&stage.pipeline.group());
+    consume(&stage, &stage.pipeline.group());
     assert_eq!(documents::count(&collection).await, 8);
-    assert_eq!(stage.letters("replay --all").err, "7 sent, 0 skipped\n");
-    stage.consume(&stage.pipeline.group());
+    assert_eq!(letters_of(&stage, "replay --all").err, "7 sent, 0 skipped\n");
+    consume(&stage, &stage.pipeline.group());
     // And whoever reads the topic from its beginning finds nothing new.
-    stage.consume(&format!("{}.again", stage.pipeline.group()));
+    consume(&stage, &format!("{}.again", stage.pipeline.group()));
     assert_eq!(documents::count(&collection).await, 8, "each is stored once");
 
     let topic_id = topic_id(&stage);
@@ -197,7 +169,7 @@ async fn what_was_refused_is_stored_once_after_the_fix_however_often_it_is_repla
 
 /// The topic's UUID, as the letters tell it.
 fn topic_id(stage: &Stage) -> String {
-    let shown = stage.letters("show 0:0 -o json");
+    let shown = letters_of(stage, "show 0:0 -o json");
     let shown: serde_json::Value = serde_json::from_str(&shown.out).expect("JSON");
     let headers = shown["headers"].as_array().expect("headers");
     let header = headers.iter().find(|header| header["name"] == "pricepipe.topic-id");
@@ -208,7 +180,7 @@ fn topic_id(stage: &Stage) -> String {
 #[ignore = "needs Kafka and a MongoDB-compatible server"]
 async fn a_replay_that_is_killed_and_repeated_stores_each_message_once() {
     const LETTERS: usize = 20_000;
-    let stage = Stage::new("killed").await;
+    let stage = Stage::new("killed", 1).await;
     write_letters(&stage, LETTERS);
     let arguments = ["dead-letters", "replay", "--all", "-o", "ndjson", "-f", &stage.file];
     for pause in [150, 250, 400] {
@@ -220,7 +192,7 @@ async fn a_replay_that_is_killed_and_repeated_stores_each_message_once() {
     }
     assert!(quiet(stage.folder.path(), &arguments).wait().unwrap().success());
     assert!(topics::count(&stage.kafka, &stage.topic()) > LETTERS as i64, "a killed one has sent something");
-    stage.consume(&stage.pipeline.group());
+    consume(&stage, &stage.pipeline.group());
     assert_eq!(documents::count(&stage.collection().await).await, LETTERS as u64);
     documents::drop(&stage.mongodb, &stage.pipeline.name).await;
 }
