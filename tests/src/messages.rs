@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pricepipe_core::{Kind, PriceMessage, Timestamp};
+use pricepipe_core::{Details, PriceMessage, Timestamp};
 
 /// The n-th observation of a test: its own id, its own price.
 pub fn message(n: u64) -> PriceMessage {
@@ -12,7 +12,7 @@ pub fn message(n: u64) -> PriceMessage {
         symbol: "BTCUSDT".to_owned(),
         price: format!("{}.{:02}", 60_000 + n / 100, n % 100).parse().expect("a price"),
         exchange: Cow::Borrowed("binance"),
-        kind: Kind::Price,
+        details: Details::Price,
         time,
         received: time,
         id: format!("binance:BTCUSDT:price:{millis}"),

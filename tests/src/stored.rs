@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, path::Path, sync::Arc};
 
-use pricepipe_core::{Kind, PriceMessage, Secret, Timestamp, config::StoreConfig, names::CollectionName};
+use pricepipe_core::{Details, PriceMessage, Secret, Timestamp, config::StoreConfig, names::CollectionName};
 use pricepipe_store::Store;
 
 /// Prices of a symbol, oldest first: `(milliseconds, price)`.
@@ -16,7 +16,7 @@ pub fn observations<'a>(
             symbol: symbol.to_owned(),
             price: price.parse().expect("a price"),
             exchange: Cow::Borrowed("binance"),
-            kind: Kind::Price,
+            details: Details::Price,
             time,
             received: time,
             // In the order of the series, also where several are of one moment.

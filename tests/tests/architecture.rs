@@ -24,16 +24,27 @@ struct Law {
 const LAWS: &[Law] = &[
     Law { folder: "core", uses: &[], never: &["tokio", "kube", "rdkafka", "mongodb", "reqwest"] },
     Law { folder: "api", uses: &["core"], never: &["tokio", "kube-client", "kube-runtime"] },
+    Law { folder: "exchange", uses: &["core"], never: &["tokio", "kube", "rdkafka", "mongodb", "reqwest"] },
     Law { folder: "service", uses: &["core"], never: &["kube", "mongodb"] },
     Law { folder: "store", uses: &["core"], never: &["kube", "rdkafka"] },
     Law { folder: "exchange-sim", uses: &["core"], never: &["kube", "rdkafka", "mongodb"] },
     Law { folder: "plot", uses: &["core"], never: &["tokio", "kube", "rdkafka", "mongodb", "reqwest"] },
-    Law { folder: "producer", uses: &["core", "service"], never: &["kube", "mongodb"] },
+    Law { folder: "producer", uses: &["core", "exchange", "service"], never: &["kube", "mongodb"] },
     Law { folder: "consumer", uses: &["core", "service", "store"], never: &["kube", "reqwest"] },
     Law { folder: "controller", uses: &["api", "core", "service"], never: &["mongodb", "reqwest"] },
     Law {
         folder: "cli",
-        uses: &["api", "consumer", "core", "exchange-sim", "plot", "producer", "service", "store"],
+        uses: &[
+            "api",
+            "consumer",
+            "core",
+            "exchange",
+            "exchange-sim",
+            "plot",
+            "producer",
+            "service",
+            "store",
+        ],
         never: &["kube-client", "kube-runtime"],
     },
 ];
@@ -54,6 +65,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("rustix", &["cli"]),
     ("schemars", &["api"]),
+    ("tokio-tungstenite", &["exchange-sim", "producer"]),
 ];
 
 /// The package of the tests. It may use everything; nobody may use it.

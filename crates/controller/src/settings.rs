@@ -156,7 +156,7 @@ impl Settings {
         for (source, spec) in pipeline.sources.iter_mut().zip(&resource.spec.sources) {
             let names_none = spec.rest.as_ref().is_some_and(|rest| rest.endpoints.is_empty());
             if names_none && !self.endpoints(source.exchange).is_empty() {
-                source.rest.endpoints = self.endpoints(source.exchange).to_vec();
+                *source.endpoints_mut() = self.endpoints(source.exchange).to_vec();
             }
         }
         Ok(pipeline)
@@ -165,6 +165,7 @@ impl Settings {
     fn endpoints(&self, exchange: Exchange) -> &[String] {
         match exchange {
             Exchange::Binance => &self.binance_endpoints,
+            Exchange::Coinbase | Exchange::Kraken => &[],
         }
     }
 }
@@ -337,7 +338,7 @@ mod tests {
         let chosen = |spec| {
             let pipeline = settings.pipeline(&resource(spec)).unwrap();
             let servers = pipeline.kafka.unwrap().connection.bootstrap_servers;
-            [servers[0].clone(), pipeline.sources[0].rest.endpoints[0].clone()]
+            [servers[0].clone(), pipeline.sources[0].endpoints()[0].clone()]
         };
         assert_eq!(chosen(""), ["default:9092", "http://exchange.demo.svc:8990"]);
         let own = ", kafka: {bootstrapServers: ['own:9092']}, \
@@ -346,6 +347,6 @@ mod tests {
 
         let nothing = read(&[]).unwrap().pipeline(&resource("")).unwrap();
         assert_eq!(nothing.kafka, None);
-        assert_eq!(nothing.sources[0].rest.endpoints, Exchange::Binance.default_endpoints());
+        assert_eq!(*nothing.sources[0].endpoints(), Exchange::Binance.default_endpoints());
     }
 }

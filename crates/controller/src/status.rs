@@ -120,7 +120,7 @@ const UNDER_WAY_MILLIS: u64 = 5_000;
 
 /// The lag without the messages that are under way, as long as somebody is there to store them.
 fn without_what_is_under_way(messages: u64, pipeline: &Pipeline, ready_consumers: i32) -> i64 {
-    let intervals = pipeline.sources.iter().map(|source| source.rest.interval_millis.max(1));
+    let intervals = pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis.max(1)));
     let polls: u64 = intervals.map(|interval| UNDER_WAY_MILLIS.div_ceil(interval)).sum();
     let sent = polls * pipeline.symbols.len() as u64 * u64::from(pipeline.producer_replicas);
     let under_way = ready_consumers > 0 && messages <= sent;

@@ -2,17 +2,22 @@
 //! binaries read, a value that `pricepipe run` passes. None of them holds a secret.
 
 mod check;
+mod feed;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exchange, Secret, Symbol,
+    Secret, Symbol,
     names::{CollectionName, DatabaseName, PipelineName, TopicName},
 };
 
 pub use check::{ConfigError, Fault};
+pub use feed::{
+    Feed, HistoryConfig, OnComplete, Pace, PaceError, ReplayConfig, RestConfig, SourceConfig, Stream,
+    WebsocketConfig,
+};
 
 /// The producer's configuration: exchange → Kafka.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,32 +42,6 @@ pub struct SymbolRoute {
     pub symbol: Symbol,
     /// The Kafka topic.
     pub topic: TopicName,
-}
-
-/// One place that prices come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SourceConfig {
-    /// A name that is unique in the pipeline.
-    pub name: String,
-    /// Which exchange it is.
-    pub exchange: Exchange,
-    /// How its REST interface is polled.
-    pub rest: RestConfig,
-}
-
-/// How a REST interface is polled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RestConfig {
-    /// Base URLs in order of preference; the next is used when one fails.
-    pub endpoints: Vec<String>,
-    /// Milliseconds from one poll to the next.
-    pub interval_millis: u64,
-    /// Milliseconds after which a request has failed.
-    pub timeout_millis: u64,
-    /// The request weight that may be used in a minute.
-    pub max_weight_per_minute: u32,
 }
 
 /// The consumer's configuration: Kafka → store.

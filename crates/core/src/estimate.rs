@@ -1,10 +1,15 @@
 //! What a pipeline will take, worked out beforehand.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, convert::Infallible};
 
 use serde::Serialize;
 
-use crate::{Exchange, Kind, Pipeline, PriceMessage, Symbol, Timestamp, config::PriceType, identity};
+use crate::{
+    Details, Exchange, Pipeline, PriceMessage, Symbol, Timestamp,
+    config::{Feed, PriceType, SourceConfig, Stream, WebsocketConfig},
+    identity::{self, Event},
+    message::{Field, Kline},
+};
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -12,7 +17,8 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimate {
-    /// Messages in a day, one per symbol and slot from each producer.
+    /// Messages in a day, one per symbol and slot or candle from each producer. How many trades and offers there will
+    /// be nobody knows beforehand: they are not counted.
     pub messages_per_day: u64,
     /// Request weight that polling uses in a minute, all producers together.
     pub request_weight_per_minute: u64,
@@ -25,7 +31,6 @@ pub struct Estimate {
 impl Estimate {
     /// The estimate for a pipeline.
     pub fn of(pipeline: &Pipeline) -> Self {
-        let polls_per_day = |interval_millis: u64| DAY_MILLIS / interval_millis.max(1);
         let mut estimate = Estimate {
             messages_per_day: 0,
             request_weight_per_minute: 0,
@@ -33,36 +38,65 @@ impl Estimate {
             mongodb_bytes_per_day: 0,
         };
         for source in &pipeline.sources {
-            let polls = polls_per_day(source.rest.interval_millis);
-            let sent = polls * u64::from(pipeline.producer_replicas);
-            estimate.messages_per_day += sent * pipeline.symbols.len() as u64;
-            estimate.request_weight_per_minute +=
-                sent / (24 * 60) * u64::from(source.exchange.price_request_weight());
-            for message in pipeline.symbols.iter().filter_map(|s| typical_message(source.exchange, &s.symbol))
-            {
+            let Some((every_millis, event)) = regular(source) else { continue };
+            let made = DAY_MILLIS / every_millis.max(1);
+            let sent = made * u64::from(pipeline.producer_replicas);
+            let served = || pipeline.symbols.iter().filter(|s| source.serves(&s.symbol));
+            estimate.messages_per_day += sent * served().count() as u64;
+            if source.rest().is_some() {
+                let weight = source.exchange.price_request_weight(served().count());
+                estimate.request_weight_per_minute += sent / (24 * 60) * u64::from(weight);
+            }
+            for message in served().filter_map(|s| typical_message(source.exchange, &s.symbol, event)) {
                 estimate.kafka_bytes_per_day += sent * message.encode().len() as u64;
-                estimate.mongodb_bytes_per_day += polls * document_bytes(&message, pipeline.price_type);
+                estimate.mongodb_bytes_per_day += made * document_bytes(&message, pipeline.price_type);
             }
         }
         estimate
     }
 }
 
+/// How often a source brings something of a symbol, in milliseconds, where that does not depend on the market: polls
+/// and candles do, each trade and each offer does not, and history comes once.
+fn regular(source: &SourceConfig) -> Option<(u64, Event)> {
+    let moment = Timestamp::from_millis(1_795_413_600_000).ok()?;
+    match &source.feed {
+        Feed::Rest(rest) => Some((rest.interval_millis, Event::Poll(moment))),
+        Feed::Websocket(WebsocketConfig { stream: Stream::Kline, interval: Some(interval), .. }) => {
+            Some((interval.as_millis()?.unsigned_abs(), Event::Kline(*interval, moment)))
+        }
+        Feed::Websocket(_) | Feed::Replay(_) => None,
+    }
+}
+
 /// A message with a price of nine characters.
-fn typical_message(exchange: Exchange, symbol: &Symbol) -> Option<PriceMessage> {
+fn typical_message(exchange: Exchange, symbol: &Symbol, event: Event) -> Option<PriceMessage> {
     let moment = Timestamp::from_millis(1_795_413_603_112).ok()?;
+    let price = "67321.501".parse().ok()?;
+    let details = match event {
+        Event::Kline(interval, _) => Details::Kline(Box::new(Kline {
+            interval,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: "12.34567".parse().ok()?,
+            closed: true,
+        })),
+        _ => Details::Price,
+    };
     Some(PriceMessage {
         symbol: symbol.to_string(),
-        price: "67321.501".parse().ok()?,
+        price,
         exchange: Cow::Borrowed(exchange.as_str()),
-        kind: Kind::Price,
+        details,
         time: moment,
         received: moment,
-        id: identity::poll(exchange, symbol, moment),
+        id: identity::event(&identity::key(exchange, symbol), event),
     })
 }
 
-/// The size of a message's document in MongoDB: what BSON takes for its seven fields.
+/// The size of a message's document in MongoDB: what BSON takes for its seven fields and those of its kind.
 pub fn document_bytes(message: &PriceMessage, price_type: PriceType) -> u64 {
     const FRAME: usize = 5;
     let key = |name: &str| 1 + name.len() + 1;
@@ -71,11 +105,21 @@ pub fn document_bytes(message: &PriceMessage, price_type: PriceType) -> u64 {
         PriceType::Decimal => 16,
         PriceType::Double => 8,
     };
+    let mut details = 0;
+    let _ = message.details.fields(|name, field| {
+        details += match field {
+            Field::Number(_) => key(name) + price,
+            Field::Text(value) => text(name, value),
+            Field::Flag(_) => key(name) + 1,
+        };
+        Ok::<(), Infallible>(())
+    });
     let bytes = FRAME
         + text("_id", &message.id)
         + text("symbol", &message.symbol)
         + text("exchange", &message.exchange)
-        + text("kind", message.kind.as_str())
+        + text("kind", message.kind().as_str())
+        + details
         + (key("price") + price)
         + (key("time") + 8)
         + (key("received") + 8);

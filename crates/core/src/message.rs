@@ -4,6 +4,7 @@
 //! reader of the plain form `{"symbol":…,"price":…}` can read it too. The plain form is also accepted: what it
 //! leaves out is taken from the Kafka record.
 
+mod details;
 mod pinned;
 
 use std::borrow::Cow;
@@ -11,34 +12,15 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::pinned::pinned;
+use self::details::ReadDetails;
+pub use self::{
+    details::{Details, Field, Kind, Kline, Quote, Side, Trade},
+    pinned::pinned,
+};
 use crate::{Price, PriceError, Timestamp, TimestampError, identity};
 
 /// The exchange of a message that names none.
 pub const UNKNOWN_EXCHANGE: &str = "unknown";
-
-/// What kind of observation a message is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A polled price.
-    #[default]
-    Price,
-}
-
-impl Kind {
-    /// The name in messages and documents.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Kind::Price => "price",
-        }
-    }
-
-    /// Reads the name in messages and documents.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Kind::Price].into_iter().find(|kind| kind.as_str() == name)
-    }
-}
 
 /// One observation of a price.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +31,9 @@ pub struct PriceMessage {
     pub price: Price,
     /// The exchange it came from, or [`UNKNOWN_EXCHANGE`].
     pub exchange: Cow<'static, str>,
-    /// What kind of observation it is.
-    pub kind: Kind,
-    /// When it was so: the exchange's time, or the slot of a poll.
+    /// What kind of observation it is, and what it tells beside the price.
+    pub details: Details,
+    /// When it was so: the exchange's time, the slot of a poll, or the beginning of a candle.
     pub time: Timestamp,
     /// When we learned of it.
     pub received: Timestamp,
@@ -97,8 +79,11 @@ pub enum BadMessage {
     #[error("exchange is not a text of 1 to 32 printable characters")]
     InvalidExchange,
     /// A `kind` that this version does not know.
-    #[error("kind is not one of: price")]
+    #[error("kind is not one of: price, trade, kline, quote")]
     UnknownKind,
+    /// A field that a message of its kind has is missing or cannot be used.
+    #[error("{0} is missing, or is none that a message of this kind can have")]
+    InvalidDetail(&'static str),
     /// A `time` or `received` that is no usable moment.
     #[error("{field} is {problem}")]
     InvalidTime {
@@ -126,6 +111,7 @@ impl BadMessage {
         "invalid_price",
         "invalid_exchange",
         "unknown_kind",
+        "invalid_detail",
         "invalid_time",
         "invalid_id",
         "no_identity",
@@ -142,6 +128,7 @@ impl BadMessage {
             BadMessage::InvalidPrice(_) => "invalid_price",
             BadMessage::InvalidExchange => "invalid_exchange",
             BadMessage::UnknownKind => "unknown_kind",
+            BadMessage::InvalidDetail(_) => "invalid_detail",
             BadMessage::InvalidTime { .. } => "invalid_time",
             BadMessage::InvalidId => "invalid_id",
             BadMessage::NoIdentity => "no_identity",
@@ -154,6 +141,8 @@ impl BadMessage {
 struct Written<'a> {
     symbol: &'a str,
     price: &'a RawValue,
+    #[serde(flatten)]
+    details: &'a Details,
     exchange: &'a str,
     kind: Kind,
     time: Timestamp,
@@ -181,6 +170,11 @@ struct Read<'a> {
 }
 
 impl PriceMessage {
+    /// What kind of observation it is.
+    pub fn kind(&self) -> Kind {
+        self.details.kind()
+    }
+
     /// The message as JSON.
     pub fn encode(&self) -> Vec<u8> {
         let price =
@@ -188,8 +182,9 @@ impl PriceMessage {
         let written = Written {
             symbol: &self.symbol,
             price: &price,
+            details: &self.details,
             exchange: &self.exchange,
-            kind: self.kind,
+            kind: self.kind(),
             time: self.time,
             received: self.received,
             id: &self.id,
@@ -218,6 +213,12 @@ impl PriceMessage {
                 text(raw, 32).and_then(|name| Kind::from_name(&name)).ok_or(BadMessage::UnknownKind)?
             }
         };
+        let details = match kind {
+            Kind::Price => Details::Price,
+            kind => serde_json::from_slice::<ReadDetails<'_>>(payload)
+                .map_err(|e| BadMessage::NotJson(e.to_string()))?
+                .of(kind)?,
+        };
         let time = moment("time", read.time, position.timestamp)?;
         let received = moment("received", read.received, position.timestamp)?;
         let id = match read.id {
@@ -227,7 +228,7 @@ impl PriceMessage {
                 identity::position(topic_id, position.partition, position.offset)
             }
         };
-        Ok(PriceMessage { symbol: symbol.into_owned(), price, exchange, kind, time, received, id })
+        Ok(PriceMessage { symbol: symbol.into_owned(), price, exchange, details, time, received, id })
     }
 }
 

@@ -103,6 +103,11 @@ pub fn dead_letter_topic(pipeline: &PipelineName) -> TopicName {
     TopicName(format!("{pipeline}.dead-letter"))
 }
 
+/// The topic of the holes in what was received, compacted.
+pub fn gaps_topic(pipeline: &PipelineName) -> TopicName {
+    TopicName(format!("{pipeline}.gaps"))
+}
+
 /// The consumer group of a pipeline.
 pub fn consumer_group(namespace: &str, pipeline: &PipelineName) -> String {
     format!("pricepipe.{namespace}.{pipeline}")

@@ -211,7 +211,10 @@ impl Pipeline {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Exchange, config::RestConfig};
+    use crate::{
+        Exchange,
+        config::{Feed, RestConfig},
+    };
 
     pub(crate) fn majors() -> Pipeline {
         let symbol = |symbol: &str, topic: &str| PipelineSymbol {
@@ -228,12 +231,13 @@ pub(crate) mod tests {
             sources: vec![SourceConfig {
                 name: "binance".to_owned(),
                 exchange: Exchange::Binance,
-                rest: RestConfig {
+                symbols: Vec::new(),
+                feed: Feed::Rest(RestConfig {
                     endpoints: vec!["https://data-api.binance.vision".to_owned()],
                     interval_millis: 3_000,
                     timeout_millis: 2_000,
                     max_weight_per_minute: 1_200,
-                },
+                }),
             }],
             kafka: None,
             topic_settings: TopicSettings {

@@ -64,7 +64,7 @@ impl TryFrom<Decimal> for Price {
     }
 }
 
-fn parse_decimal(text: &str) -> Result<Decimal, PriceError> {
+pub(crate) fn parse_decimal(text: &str) -> Result<Decimal, PriceError> {
     if text.is_empty() || text.len() > MAX_TEXT {
         return Err(if text.is_empty() { PriceError::NotANumber } else { PriceError::TooPrecise });
     }

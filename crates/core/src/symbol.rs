@@ -11,7 +11,8 @@ const QUOTES: &[&str] = &[
     "RUB", "BTC", "ETH", "BNB", "TRX", "XRP", "DOGE", "SOL",
 ];
 
-/// A market symbol in the exchange's own form, such as `BTCUSDT`: 1 to 20 of `A–Z 0–9 . _ -`.
+/// A market symbol in the exchange's own form, such as `BTCUSDT`: 1 to 20 of `A–Z 0–9 . _ -`; or in the neutral form
+/// `BTC/USDT`, which every exchange's own form follows from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol(String);
@@ -20,7 +21,7 @@ pub struct Symbol(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SymbolError {
     /// Outside the alphabet or the length.
-    #[error("not a symbol: use 1 to 20 of A-Z, 0-9, '.', '_' and '-', as in BTCUSDT")]
+    #[error("not a symbol: use 1 to 20 of A-Z, 0-9, '.', '_' and '-', as in BTCUSDT, or BTC/USDT")]
     Malformed,
 }
 
@@ -30,10 +31,15 @@ impl Symbol {
         &self.0
     }
 
+    /// Base and quote asset of a symbol in the neutral form.
+    pub fn pair(&self) -> Option<(&str, &str)> {
+        self.0.split_once('/')
+    }
+
     /// The base asset in lower case (`btc` of `BTCUSDT`), when the symbol ends with a known quote asset.
     pub fn base_asset(&self) -> Option<String> {
         if let Some((base, _)) =
-            self.0.split_once(['-', '_']).filter(|(base, quote)| !base.is_empty() && !quote.is_empty())
+            self.0.split_once(['/', '-', '_']).filter(|(base, quote)| !base.is_empty() && !quote.is_empty())
         {
             return Some(base.to_ascii_lowercase());
         }
@@ -47,8 +53,14 @@ impl FromStr for Symbol {
     type Err = SymbolError;
 
     fn from_str(text: &str) -> Result<Self, SymbolError> {
-        let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=20).contains(&text.len()) && text.bytes().all(legal) {
+        let letter = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+        let legal = match text.split_once('/') {
+            Some((base, quote)) => {
+                !base.is_empty() && !quote.is_empty() && base.bytes().chain(quote.bytes()).all(letter)
+            }
+            None => text.bytes().all(|b| letter(b) || matches!(b, b'.' | b'_' | b'-')),
+        };
+        if (1..=20).contains(&text.len()) && legal {
             Ok(Symbol(text.to_owned()))
         } else {
             Err(SymbolError::Malformed)
@@ -91,6 +103,7 @@ mod tests {
             ("XRPETH", Some("xrp")),
             ("1000SATSUSDT", Some("1000sats")),
             ("BTC-USD", Some("btc")),
+            ("BTC/USD", Some("btc")),
             ("USDCUSDT", Some("usdc")),
             ("BTC", None),
             ("USDT", None),
@@ -106,7 +119,10 @@ mod tests {
             "",
             "btcusdt",
             "BTC USDT",
-            "BTC/USDT",
+            "/USDT",
+            "BTC/",
+            "BTC/USD/T",
+            "/",
             "$where",
             "../BTC",
             "BTC\0",

@@ -103,14 +103,14 @@ impl Exchanges {
         events: &Arc<Events>,
     ) -> Result<Endpoints, ProducerError> {
         let bases = http::base_urls(source)?;
-        let timeout = Duration::from_millis(source.rest.timeout_millis.max(1));
+        let timeout = Duration::from_millis(source.timeout_millis().max(1));
         let client = http::client(&bases).map_err(ProducerError::HttpClient)?;
         Ok(Endpoints {
             client,
             dialect,
             list: bases.into_iter().map(|base| self.endpoint(base)).collect(),
             limits: self.limits.entry(source.exchange).or_default().clone(),
-            max_weight: u64::from(source.rest.max_weight_per_minute).min(dialect.weight_limit),
+            max_weight: u64::from(source.max_weight_per_minute()).min(dialect.weight_limit),
             timeout,
             events: events.clone(),
             exchange: source.exchange,

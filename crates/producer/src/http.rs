@@ -32,7 +32,7 @@ pub(crate) fn base_urls(source: &SourceConfig) -> Result<Vec<Url>, ProducerError
             None => Ok(url),
         }
     };
-    source.rest.endpoints.iter().map(parse).collect()
+    source.endpoints().iter().map(parse).collect()
 }
 
 fn check(url: &Url) -> Option<&'static str> {
@@ -126,7 +126,10 @@ fn innermost(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pricepipe_core::{Exchange, config::RestConfig};
+    use pricepipe_core::{
+        Exchange,
+        config::{Feed, RestConfig},
+    };
 
     use super::*;
 
@@ -134,12 +137,13 @@ mod tests {
         SourceConfig {
             name: "binance".to_owned(),
             exchange: Exchange::Binance,
-            rest: RestConfig {
+            symbols: Vec::new(),
+            feed: Feed::Rest(RestConfig {
                 endpoints: endpoints.iter().map(|&url| url.to_owned()).collect(),
                 interval_millis: 3_000,
                 timeout_millis: 2_000,
                 max_weight_per_minute: 1_200,
-            },
+            }),
         }
     }
 

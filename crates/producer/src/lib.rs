@@ -20,6 +20,7 @@ mod budget;
 mod endpoints;
 mod error;
 mod events;
+mod feeds;
 mod http;
 mod ledger;
 mod observations;

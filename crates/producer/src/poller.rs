@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{Exchange, Kind, PriceMessage, Symbol, Timestamp, identity};
+use pricepipe_core::{Details, Exchange, PriceMessage, Symbol, Timestamp, identity};
 use pricepipe_service::{clock, health::Heartbeat};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -140,7 +140,7 @@ impl<S: PriceSource> Poller<S> {
                 symbol: quote.symbol.to_string(),
                 price: quote.price,
                 exchange: self.exchange.as_str().into(),
-                kind: Kind::Price,
+                details: Details::Price,
                 time: slot,
                 received,
                 id: identity::poll(self.exchange, &quote.symbol, slot),

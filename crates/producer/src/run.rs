@@ -1,40 +1,24 @@
 //! Runs a producer: makes its parts, lets them work, and ends them in order.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    process,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, process, sync::Arc, time::Duration};
 
 use pricepipe_core::{
     Exchange, Symbol,
-    config::{KafkaCredentials, ProducerConfig, SourceConfig},
+    config::{KafkaCredentials, ProducerConfig},
 };
 use pricepipe_service::{Process, health::Condition, kafka};
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::sleep,
-};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     ProducerError,
-    announcer::Announcer,
-    endpoints::{Endpoints, Exchanges},
+    endpoints::Exchanges,
     events::Events,
+    feeds::{self, Loop, Shared},
     observations::{Observations, Summary},
-    poller::Poller,
     route::Route,
-    schedule::Schedule,
     sink::{Sink, SinkParts},
-    source::binance::{self, Binance},
 };
-
-/// A loop that shows no sign of life for so long is dead, unless a request may take longer.
-const ALIVE: Duration = Duration::from_secs(60);
-/// Hosts whose breaker is open are pinged about this often.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
 
 /// What the host of a producer may choose.
 #[derive(Clone, Debug)]
@@ -60,7 +44,7 @@ impl Default for Options {
 /// Everything that produces, ready to begin.
 pub struct Producer {
     condition: Condition,
-    sources: Vec<(Poller<Binance>, Arc<Endpoints>)>,
+    loops: Vec<Loop>,
     sink: Arc<Sink>,
     options: Options,
     stop: CancellationToken,
@@ -96,25 +80,25 @@ impl Producer {
         let names = config.sources.iter().map(|source| source.name.clone()).collect();
         options.observations.begin(routes.iter().map(AsRef::as_ref), names);
         let events = Arc::new(Events::new(&process.registry, options.observations.clone()));
-        let mut exchanges = Exchanges::new(process);
-        let mut endpoints = Vec::new();
-        for source in &config.sources {
-            let dialect = match source.exchange {
-                Exchange::Binance => &binance::DIALECT,
-            };
-            endpoints.push(Arc::new(exchanges.endpoints(source, dialect, &events)?));
-            events.source_begins(source.exchange, Duration::from_millis(source.rest.interval_millis));
-        }
         let sink = Arc::new(start_sink(config, credentials, process, &events)?);
         // Its own token, so that a loop that died can stop the others.
         let stop = CancellationToken::new();
-        let shared =
-            Shared { config, process, options: &options, routes: &routes, sink: &sink, events: &events };
-        let poller = |(source, endpoints): (_, Arc<Endpoints>)| {
-            (shared.poller(source, endpoints.clone(), &stop), endpoints)
+        let mut exchanges = Exchanges::new(process);
+        let shared = Shared {
+            config,
+            credentials,
+            process,
+            options: &options,
+            routes: &routes,
+            sink: &sink,
+            events: &events,
+            stop: &stop,
         };
-        let sources = config.sources.iter().zip(endpoints).map(poller).collect();
-        Ok(Producer { condition, sources, sink, options, stop })
+        let mut loops = Vec::new();
+        for source in &config.sources {
+            loops.extend(shared.loops(source, &mut exchanges)?);
+        }
+        Ok(Producer { condition, loops, sink, options, stop })
     }
 
     /// Polls and produces until `stop` is cancelled, then flushes.
@@ -123,60 +107,14 @@ impl Producer {
     /// Accepted messages that Kafka did not acknowledge in time. An exchange or a Kafka that is away is no error: the
     /// conditions of the process tell of it.
     pub async fn run(self, stop: CancellationToken) -> Result<Summary, ProducerError> {
-        let Producer { condition, sources, sink, options, stop: own_stop } = self;
-        let mut loops = JoinSet::new();
-        for (poller, endpoints) in sources {
-            loops.spawn(probe_for_ever(endpoints, own_stop.clone()));
-            loops.spawn(poller.run());
+        let Producer { condition, loops, sink, options, stop: own_stop } = self;
+        let mut running = JoinSet::new();
+        for work in loops {
+            running.spawn(work);
         }
         condition.ready();
-        let died = end_of(loops, &stop, &own_stop, &condition).await;
+        let died = end_of(running, &stop, &own_stop, &condition).await;
         finish(sink, &options, died).await
-    }
-}
-
-/// What the loops of all sources share.
-struct Shared<'a> {
-    config: &'a ProducerConfig,
-    process: &'a Process,
-    options: &'a Options,
-    routes: &'a [Arc<Route>],
-    sink: &'a Arc<Sink>,
-    events: &'a Arc<Events>,
-}
-
-impl Shared<'_> {
-    fn poller(
-        &self,
-        source: &SourceConfig,
-        endpoints: Arc<Endpoints>,
-        stop: &CancellationToken,
-    ) -> Poller<Binance> {
-        let own_routes = self.routes.iter().filter(|route| route.exchange == source.exchange);
-        let routes: HashMap<Symbol, Arc<Route>> =
-            own_routes.map(|route| (route.symbol.clone(), route.clone())).collect();
-        let label = |what: &str| match self.config.sources.len() {
-            1 => what.to_owned(),
-            _ => format!("{what} {}", source.name),
-        };
-        let hosts = u32::try_from(source.rest.endpoints.len()).unwrap_or(u32::MAX);
-        let longest_poll = Duration::from_millis(source.rest.timeout_millis).saturating_mul(hosts);
-        let health = &self.process.health;
-        Poller {
-            name: source.name.clone(),
-            exchange: source.exchange,
-            source: Binance::new(endpoints, self.config.symbols.iter().map(|route| route.symbol.clone())),
-            schedule: Schedule::every(Duration::from_millis(source.rest.interval_millis)),
-            routes,
-            sink: self.sink.clone(),
-            events: self.events.clone(),
-            observations: self.options.observations.clone(),
-            announcer: Announcer::new(health.condition(&label("exchange")), ""),
-            heartbeat: health.heartbeat(&label("poll"), ALIVE.max(longest_poll.saturating_mul(2))),
-            hint: self.options.unreachable_hint.clone(),
-            failing: HashMap::new(),
-            stop: stop.clone(),
-        }
     }
 }
 
@@ -212,7 +150,9 @@ fn routes(config: &ProducerConfig) -> Vec<Arc<Route>> {
     let exchanges: BTreeSet<Exchange> = config.sources.iter().map(|source| source.exchange).collect();
     let mut routes = Vec::new();
     for exchange in exchanges {
-        for wanted in &config.symbols {
+        let served =
+            |symbol: &Symbol| config.sources.iter().any(|s| s.exchange == exchange && s.serves(symbol));
+        for wanted in config.symbols.iter().filter(|wanted| served(&wanted.symbol)) {
             let route = Route::new(routes.len(), exchange, wanted.symbol.clone(), wanted.topic.clone());
             routes.push(Arc::new(route));
         }
@@ -234,22 +174,9 @@ fn start_sink(
         topics: topics.into_iter().collect(),
         guard: process.guard("kafka"),
         condition: process.health.condition("kafka"),
-        heartbeat: process.health.heartbeat("kafka", ALIVE),
+        heartbeat: process.health.heartbeat("kafka", feeds::ALIVE),
         events: events.clone(),
     })?)
-}
-
-async fn probe_for_ever(endpoints: Arc<Endpoints>, stop: CancellationToken) {
-    let probe = async {
-        loop {
-            sleep(PROBE_EVERY.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            endpoints.probe().await;
-        }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = probe => {}
-    }
 }
 
 /// Delivers what was accepted, and sums up.

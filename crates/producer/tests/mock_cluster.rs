@@ -158,7 +158,7 @@ async fn a_topic_that_is_missing_is_named_and_gets_its_messages_when_it_appears(
     kafka.with(move |cluster| cluster.topic_error("ethusdt", missing).unwrap());
     let exchange = start(SimConfig::default()).await.unwrap();
     let mut config = config(&kafka.bootstrap_servers, &[exchange.url()], &[BTC, ETH], SECOND);
-    config.sources[0].rest.max_weight_per_minute = 5_700;
+    config.sources[0].rest_mut().unwrap().max_weight_per_minute = 5_700;
     let producer = Producer::start(config);
     eventually("it is named", 10 * SECOND, || producer.unmet().contains("topic ethusdt: ")).await;
     let row = |index: usize| producer.observations.snapshot().symbols[index].produced;

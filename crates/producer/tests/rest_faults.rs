@@ -262,7 +262,7 @@ async fn x10_a_budget_is_kept_before_the_exchange_has_to_say_so() {
     let exchange = start(SimConfig { limits, ..SimConfig::default() }).await.unwrap();
     let kafka = Kafka::start(1, TOPICS);
     let mut config = config(&kafka.bootstrap_servers, &[exchange.url()], &[BTC, ETH], FAST);
-    config.sources[0].rest.max_weight_per_minute = 60;
+    config.sources[0].rest_mut().unwrap().max_weight_per_minute = 60;
     let producer = Producer::start(config);
     eventually("the budget is felt", 20 * SECOND, || producer.skipped("weight_budget") >= 10.0).await;
     tokio::time::sleep(3 * SECOND).await;

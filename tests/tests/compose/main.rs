@@ -137,10 +137,10 @@ fn the_workers_are_told_what_a_controller_would_tell_them() {
 fn the_simulated_exchange_is_the_only_thing_that_another_producer_is_told() {
     let mut simulated = producer(FILES[1]);
     simulated.check().expect("a producer's configuration");
-    assert_eq!(simulated.sources[0].rest.endpoints, ["http://exchange:8990"]);
+    assert_eq!(*simulated.sources[0].endpoints(), ["http://exchange:8990"]);
     let service = &services()["exchange"];
     assert_eq!(texts(&service["command"]), ["simulate-exchange", "--address", "0.0.0.0:8990"]);
-    simulated.sources[0].rest.endpoints = producer(FILES[0]).sources[0].rest.endpoints.clone();
+    *simulated.sources[0].endpoints_mut() = producer(FILES[0]).sources[0].endpoints().clone();
     assert_eq!(simulated, producer(FILES[0]));
 }
 

@@ -2,7 +2,7 @@
 
 use pricepipe_core::{
     Exchange,
-    config::{RestConfig, SourceConfig},
+    config::{Feed, RestConfig, SourceConfig},
 };
 
 use crate::{Fault, PricePipelineSpec, RestSpec, fault::Faults, path};
@@ -15,16 +15,17 @@ pub(super) fn sources(spec: &PricePipelineSpec, faults: &mut Faults) -> Vec<Sour
     for (index, source) in spec.sources.iter().enumerate() {
         let Some(rest) = &source.rest else { continue };
         let at = path::field(&path::item("spec.sources", index), "rest");
-        weight(source.exchange, rest, &at, faults);
+        weight(source.exchange, spec.symbols.len(), rest, &at, faults);
         sources.push(SourceConfig {
             name: source.effective_name().to_owned(),
             exchange: source.exchange,
-            rest: RestConfig {
+            symbols: Vec::new(),
+            feed: Feed::Rest(RestConfig {
                 endpoints: endpoints(source.exchange, rest, &at, faults),
                 interval_millis: u64::from(count(rest.interval_seconds)) * 1_000,
                 timeout_millis: u64::from(count(rest.timeout_seconds)) * 1_000,
                 max_weight_per_minute: count(rest.max_weight_per_minute),
-            },
+            }),
         });
     }
     sources
@@ -46,9 +47,10 @@ fn endpoints(exchange: Exchange, rest: &RestSpec, at: &str, faults: &mut Faults)
 }
 
 /// The request weight that polling takes must fit the budget, or slots would be skipped for ever.
-fn weight(exchange: Exchange, rest: &RestSpec, at: &str, faults: &mut Faults) {
+fn weight(exchange: Exchange, symbols: usize, rest: &RestSpec, at: &str, faults: &mut Faults) {
     let (interval, budget) = (count(rest.interval_seconds), count(rest.max_weight_per_minute));
-    let per_minute = |interval: u32| 60_u32.div_ceil(interval) * exchange.price_request_weight();
+    let per_minute =
+        |interval: u32| 60_u32.div_ceil(interval) * exchange.price_request_weight(symbols.max(2));
     if interval == 0 || per_minute(interval) <= budget {
         return;
     }

@@ -1,6 +1,6 @@
 //! `pricepipe estimate`: what a pipeline will take of the exchange, of Kafka and of the store. Reads the file alone.
 
-use pricepipe_core::Pipeline;
+use pricepipe_core::{Pipeline, config::SourceConfig};
 use serde::Serialize;
 
 use crate::{
@@ -35,8 +35,8 @@ fn supposed(mut pipeline: Pipeline, args: &EstimateArgs) -> Pipeline {
         pipeline.symbols = pipeline.symbols.iter().cycle().take(usize::from(count)).cloned().collect();
     }
     if let Some(seconds) = args.interval {
-        for source in &mut pipeline.sources {
-            source.rest.interval_millis = u64::from(seconds) * 1_000;
+        for rest in pipeline.sources.iter_mut().filter_map(SourceConfig::rest_mut) {
+            rest.interval_millis = u64::from(seconds) * 1_000;
         }
     }
     pipeline
@@ -83,7 +83,11 @@ impl Figures {
         Figures {
             pipeline: pipeline.name.to_string(),
             symbols: pipeline.symbols.len(),
-            interval_seconds: pipeline.sources.iter().map(|s| s.rest.interval_millis / 1_000).collect(),
+            interval_seconds: pipeline
+                .sources
+                .iter()
+                .filter_map(|s| Some(s.rest()?.interval_millis / 1_000))
+                .collect(),
             messages_per_minute: messages / MINUTES_PER_DAY,
             messages_per_hour: messages / 24,
             messages_per_day: messages,

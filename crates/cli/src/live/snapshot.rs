@@ -143,7 +143,7 @@ pub(crate) fn age(received: Timestamp, now: Timestamp) -> Duration {
 
 /// When a price of the pipeline is older than it should be: two more should have come, and had a moment to do so.
 pub(crate) fn stale_after(pipeline: &Pipeline) -> Duration {
-    let intervals = pipeline.sources.iter().map(|source| source.rest.interval_millis);
+    let intervals = pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis));
     Duration::from_millis(intervals.max().unwrap_or(0).saturating_mul(2)) + GRACE
 }
 

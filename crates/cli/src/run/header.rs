@@ -115,7 +115,7 @@ fn query(plan: &Plan, args: &RunArgs) -> String {
 /// When the first price can be expected, where that is not at once.
 fn first_poll(plan: &Plan) -> Option<String> {
     let now = clock::now();
-    let intervals = plan.pipeline.sources.iter().map(|source| source.rest.interval_millis);
+    let intervals = plan.pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis));
     let next = |millis| Slots::every(std::time::Duration::from_millis(millis)).next(now);
     let (first, millis) = intervals.map(|millis| (next(millis), millis)).min()?;
     let text = || format!("every {} s; the first time at {first}", millis / 1_000);

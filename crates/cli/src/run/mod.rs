@@ -11,7 +11,7 @@ mod workers;
 
 use std::{net::SocketAddr, time::Duration};
 
-use pricepipe_core::Pipeline;
+use pricepipe_core::{Pipeline, config::SourceConfig};
 use pricepipe_service::{Process, admin, shutdown};
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +71,11 @@ fn pipeline(args: &RunArgs) -> Result<Pipeline, Failed> {
         return Err(Failed::new(Exit::Invalid, message));
     }
     if let Some(millis) = args.interval_millis {
-        pipeline.sources.iter_mut().for_each(|source| source.rest.interval_millis = millis.max(1));
+        pipeline
+            .sources
+            .iter_mut()
+            .filter_map(SourceConfig::rest_mut)
+            .for_each(|rest| rest.interval_millis = millis.max(1));
     }
     Ok(pipeline)
 }

@@ -28,7 +28,7 @@ impl Places {
 /// Where prices are asked for.
 pub(crate) fn endpoints(pipeline: &Pipeline) -> String {
     let sources = pipeline.sources.iter();
-    let mut endpoints: Vec<&str> = sources.flat_map(|s| &s.rest.endpoints).map(String::as_str).collect();
+    let mut endpoints: Vec<&str> = sources.flat_map(|s| s.endpoints()).map(String::as_str).collect();
     endpoints.dedup();
     endpoints.join(", ")
 }

@@ -76,7 +76,7 @@ impl Plan {
         let exchange = pricepipe_exchange_sim::start(SimConfig { symbols, ..SimConfig::for_demo() });
         let exchange = exchange.await.map_err(|error| Failed::because(Exit::Failure, &error))?;
         for source in &mut self.pipeline.sources {
-            source.rest.endpoints = vec![exchange.url()];
+            *source.endpoints_mut() = vec![exchange.url()];
         }
         Ok(exchange)
     }

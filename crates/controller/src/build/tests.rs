@@ -201,8 +201,8 @@ fn symbols_and_sources_reach_the_producer() {
     assert_eq!(routes, [("BTCUSDT", "btc"), ("ETHUSDT", "ether")]);
     let source = &config.sources[0];
     assert_eq!((source.name.as_str(), source.exchange.as_str()), ("main", "binance"));
-    assert_eq!(source.rest.endpoints, ["https://a.example"]);
-    let rest = &source.rest;
+    assert_eq!(*source.endpoints(), ["https://a.example"]);
+    let rest = source.rest().unwrap();
     assert_eq!((rest.interval_millis, rest.timeout_millis, rest.max_weight_per_minute), (5_000, 4_000, 100));
 }
 

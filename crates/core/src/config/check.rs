@@ -6,10 +6,13 @@
 use std::{collections::HashSet, fmt};
 
 use super::{
-    ConsumerConfig, DEFAULT_SESSION_TIMEOUT_MILLIS, HEARTBEAT_MILLIS, KafkaConnection, LONGEST_POLL_MILLIS,
-    ProducerConfig, SourceConfig, StoreConfig,
+    ConsumerConfig, DEFAULT_SESSION_TIMEOUT_MILLIS, Feed, HEARTBEAT_MILLIS, KafkaConnection,
+    LONGEST_POLL_MILLIS, ProducerConfig, SourceConfig, StoreConfig, Stream, SymbolRoute, WebsocketConfig,
 };
-use crate::environment::{KAFKA_BOOTSTRAP_SERVERS, is_host_and_port};
+use crate::{
+    Exchange, KlineInterval,
+    environment::{KAFKA_BOOTSTRAP_SERVERS, is_host_and_port},
+};
 
 /// Everything in a configuration that could never work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ impl ProducerConfig {
         faults.some("sources", self.sources.len(), "name at least one place that prices come from");
         faults.each_once("sources", "name", self.sources.iter().map(|source| source.name.as_str()));
         for (index, source) in self.sources.iter().enumerate() {
-            faults.source(index, source, self.symbols.len());
+            faults.source(index, source, &self.symbols);
         }
         faults.some("symbols", self.symbols.len(), "name at least one symbol and its topic");
         faults.each_once("symbols", "symbol", self.symbols.iter().map(|route| route.symbol.as_str()));
@@ -128,27 +131,73 @@ impl Faults {
         }
     }
 
-    fn source(&mut self, index: usize, source: &SourceConfig, symbols: usize) {
-        let rest = &source.rest;
-        let at = |field: &str| format!("sources[{index}].rest.{field}");
-        self.some(
-            &at("endpoints"),
-            rest.endpoints.len(),
-            "name at least one base URL, as in https://api.binance.com",
-        );
-        if rest.interval_millis == 0 {
-            self.add(at("intervalMillis"), "0, but polls need time between them; 3000 is usual");
+    fn source(&mut self, index: usize, source: &SourceConfig, symbols: &[SymbolRoute]) {
+        let at = |field: &str| format!("sources[{index}].{field}");
+        for (place, symbol) in source.symbols.iter().enumerate() {
+            if !symbols.iter().any(|route| route.symbol == *symbol) {
+                let problem = format!("{:?} is none of symbols; name it there too", symbol.as_str());
+                self.add(at(&format!("symbols[{place}]")), problem);
+            }
         }
-        if rest.timeout_millis == 0 {
-            self.add(at("timeoutMillis"), "0, but an answer takes time; 2000 is usual");
+        let served = symbols.iter().filter(|route| source.serves(&route.symbol)).count();
+        match &source.feed {
+            Feed::Rest(rest) => {
+                if rest.interval_millis == 0 {
+                    self.add(at("rest.intervalMillis"), "0, but polls need time between them; 3000 is usual");
+                }
+                // A single symbol is asked for in a form that costs less.
+                let least = if served > 1 { source.exchange.price_request_weight(served) } else { 1 };
+                self.access(&at("rest"), source, least);
+            }
+            Feed::Websocket(websocket) => self.websocket(&at("websocket"), source, websocket),
+            Feed::Replay(replay) => {
+                let interval =
+                    replay.interval.filter(|i| !KlineInterval::of(source.exchange).any(|o| o == *i));
+                if let Some(interval) = interval {
+                    self.add(at("replay.interval"), interval_problem(source.exchange, interval));
+                }
+                if replay.end.is_some_and(|end| end <= replay.start) {
+                    self.add(at("replay.end"), "is not after start; name a later moment");
+                }
+                self.access(&at("replay.history"), source, 1);
+            }
         }
-        // A single symbol is asked for in a form that costs less.
-        let least = if symbols > 1 { source.exchange.price_request_weight() } else { 1 };
-        if rest.max_weight_per_minute < least {
-            let problem =
-                format!("{}, but one poll takes {least}; 1200 is usual", rest.max_weight_per_minute);
-            self.add(at("maxWeightPerMinute"), problem);
+    }
+
+    /// What every feed needs of the exchange's REST interface.
+    fn access(&mut self, at: &str, source: &SourceConfig, least_weight: u32) {
+        let remedy = "name at least one base URL, as in https://api.binance.com";
+        self.some(&format!("{at}.endpoints"), source.endpoints().len(), remedy);
+        if source.timeout_millis() == 0 {
+            self.add(format!("{at}.timeoutMillis"), "0, but an answer takes time; 2000 is usual");
         }
+        let weight = source.max_weight_per_minute();
+        if weight < least_weight {
+            let problem = format!("{weight}, but one poll takes {least_weight}; 1200 is usual");
+            self.add(format!("{at}.maxWeightPerMinute"), problem);
+        }
+    }
+
+    fn websocket(&mut self, at: &str, source: &SourceConfig, websocket: &WebsocketConfig) {
+        let remedy = "name at least one base URL, as in wss://stream.binance.com:9443";
+        self.some(&format!("{at}.endpoints"), websocket.endpoints.len(), remedy);
+        let (exchange, stream) = (source.exchange, websocket.stream);
+        if !stream.is_offered_by(exchange) {
+            let problem = format!("{exchange} has no stream {}; choose another", stream.as_str());
+            self.add(format!("{at}.stream"), problem);
+        }
+        match (stream, websocket.interval) {
+            (Stream::Kline, None) => self.add(format!("{at}.interval"), "missing; name it, as in 1m"),
+            (Stream::Kline, Some(interval)) if !KlineInterval::of(exchange).any(|o| o == interval) => {
+                self.add(format!("{at}.interval"), interval_problem(exchange, interval));
+            }
+            (Stream::Kline, Some(_)) | (_, None) => {}
+            (_, Some(_)) => self.add(format!("{at}.interval"), "is for the stream kline alone; remove it"),
+        }
+        if websocket.silence_millis == 0 {
+            self.add(format!("{at}.silenceMillis"), "0, but frames take time; 30000 is usual");
+        }
+        self.access(&format!("{at}.history"), source, 1);
     }
 
     fn session_timeout(&mut self, millis: u32) {
@@ -166,6 +215,11 @@ impl Faults {
         );
         self.add("sessionTimeoutMillis", format!("{problem}; {remedy}"));
     }
+}
+
+fn interval_problem(exchange: Exchange, interval: KlineInterval) -> String {
+    let offered: Vec<&str> = KlineInterval::of(exchange).map(|offered| offered.as_str()).collect();
+    format!("{exchange} has no candles of {interval}; choose one of {}", offered.join(", "))
 }
 
 #[cfg(test)]

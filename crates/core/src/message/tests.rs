@@ -18,7 +18,7 @@ fn golden() -> PriceMessage {
         symbol: "BTCUSDT".to_owned(),
         price: "67321.50".parse().unwrap(),
         exchange: Cow::Borrowed("binance"),
-        kind: Kind::Price,
+        details: Details::Price,
         time: "2026-11-23T06:00:03Z".parse().unwrap(),
         received: "2026-11-23T06:00:03.112Z".parse().unwrap(),
         id: "binance:BTCUSDT:price:1795413603000".to_owned(),
@@ -33,6 +33,63 @@ fn decode(json: &str) -> Result<PriceMessage, BadMessage> {
 fn the_format_is_pinned_by_a_golden_file_both_ways() {
     assert_eq!(String::from_utf8(golden().encode()).unwrap(), GOLDEN.trim_end());
     assert_eq!(decode(GOLDEN.trim_end()).unwrap(), golden());
+}
+
+const OTHERS: &str = include_str!("../../golden/kinds-v1.jsonl");
+
+fn others() -> [PriceMessage; 3] {
+    let with = |price: &str, details, id: &str| PriceMessage {
+        price: price.parse().unwrap(),
+        details,
+        id: id.to_owned(),
+        ..golden()
+    };
+    let quantity = |text: &str| text.parse().unwrap();
+    let price = |text: &str| text.parse().unwrap();
+    let trade = Trade { quantity: quantity("23.00000000"), side: Some(Side::Sell) };
+    let kline = Kline {
+        interval: "1m".parse().unwrap(),
+        open: price("67320.10"),
+        high: price("67330.00"),
+        low: price("67319.90"),
+        close: price("67321.50"),
+        volume: quantity("0.00"),
+        closed: true,
+    };
+    let quote = Quote {
+        bid: price("67321.49"),
+        bid_quantity: quantity("1.50"),
+        ask: price("67321.50"),
+        ask_quantity: quantity("0"),
+    };
+    [
+        with("67321.50", Details::Trade(trade), "binance:BTCUSDT:trade:12345"),
+        with("67321.50", Details::Kline(Box::new(kline)), "binance:BTCUSDT:kline:1m:1795413603000"),
+        with("67321.495", Details::Quote(Box::new(quote)), "binance:BTCUSDT:quote:400900217"),
+    ]
+}
+
+#[test]
+fn every_other_kind_is_pinned_by_a_golden_file_both_ways() {
+    let written: Vec<String> = others().iter().map(|m| String::from_utf8(m.encode()).unwrap()).collect();
+    assert_eq!(written, OTHERS.lines().collect::<Vec<_>>());
+    for (line, message) in OTHERS.lines().zip(others()) {
+        assert_eq!(decode(line).unwrap(), message);
+    }
+}
+
+#[test]
+fn the_middle_of_a_quote_is_exact_or_none() {
+    let quote = |bid: &str, ask: &str| {
+        let one = "1".parse().unwrap();
+        Quote { bid: bid.parse().unwrap(), bid_quantity: one, ask: ask.parse().unwrap(), ask_quantity: one }
+    };
+    let middle = |bid, ask| quote(bid, ask).middle().map(|price| price.to_string());
+    assert_eq!(middle("67321.49", "67321.50").as_deref(), Some("67321.495"));
+    assert_eq!(middle("13.76640000", "13.79520000").as_deref(), Some("13.7808"));
+    assert_eq!(middle("10", "30").as_deref(), Some("20"));
+    let largest = "79228162514264337593543950335";
+    assert_eq!(middle(largest, largest), None);
 }
 
 #[test]
@@ -80,6 +137,11 @@ fn bad_messages_are_told_apart() {
         (r#"{"symbol":"A","price":1e400}"#, "invalid_price"),
         (r#"{"symbol":"A","price":1,"exchange":7}"#, "invalid_exchange"),
         (r#"{"symbol":"A","price":1,"kind":"rumour"}"#, "unknown_kind"),
+        (r#"{"symbol":"A","price":1,"kind":"trade"}"#, "invalid_detail"),
+        (r#"{"symbol":"A","price":1,"kind":"trade","quantity":-1}"#, "invalid_detail"),
+        (r#"{"symbol":"A","price":1,"kind":"trade","quantity":1,"side":"both"}"#, "invalid_detail"),
+        (r#"{"symbol":"A","price":1,"kind":"kline","interval":"7m"}"#, "invalid_detail"),
+        (r#"{"symbol":"A","price":1,"kind":"quote","bid":1,"ask":2,"bidQuantity":1}"#, "invalid_detail"),
         (r#"{"symbol":"A","price":1,"time":"noon"}"#, "invalid_time"),
         (r#"{"symbol":"A","price":1,"time":1795413603000}"#, "invalid_time"),
         (r#"{"symbol":"A","price":1,"received":"1969-12-31T23:59:59Z"}"#, "invalid_time"),

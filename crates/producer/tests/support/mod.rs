@@ -11,7 +11,7 @@ use std::{
 
 use pricepipe_core::{
     Exchange, PriceMessage,
-    config::{KafkaConnection, ProducerConfig, RestConfig, SourceConfig, SymbolRoute},
+    config::{Feed, KafkaConnection, ProducerConfig, RestConfig, SourceConfig, SymbolRoute},
     message::Position,
 };
 use pricepipe_producer::{Observations, Options, ProducerError, Summary};
@@ -114,12 +114,13 @@ pub(crate) fn config(
         sources: vec![SourceConfig {
             name: "binance".to_owned(),
             exchange: Exchange::Binance,
-            rest: RestConfig {
+            symbols: Vec::new(),
+            feed: Feed::Rest(RestConfig {
                 endpoints: endpoints.to_vec(),
                 interval_millis: interval.as_millis() as u64,
                 timeout_millis: 400,
                 max_weight_per_minute: 5_700,
-            },
+            }),
         }],
         symbols: symbols.iter().map(route).collect(),
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pricepipe_core::{Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
+use pricepipe_core::{Details, Exchange, PriceMessage, Timestamp, names::CollectionName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{Period, StoreError, StoreErrorKind, SymbolCount};
@@ -84,7 +84,7 @@ fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
             Ok(known) => Cow::Borrowed(known.as_str()),
             Err(_) => Cow::Owned(exchange),
         },
-        kind: Kind::from_name(&row.get::<_, String>("kind")?).ok_or_else(|| unreadable("unknown kind"))?,
+        details: Details::Price,
         time: moment(row.get("time")?)?,
         received: moment(row.get("received")?)?,
     })

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pricepipe_core::{Kind, Timestamp};
+use pricepipe_core::{Details, Timestamp};
 use rusqlite::Connection;
 
 use super::*;
@@ -16,7 +16,7 @@ fn message(symbol: &str, time: i64) -> PriceMessage {
         symbol: symbol.to_owned(),
         price: "67321.50".parse().unwrap(),
         exchange: Cow::Borrowed("binance"),
-        kind: Kind::Price,
+        details: Details::Price,
         time: Timestamp::from_millis(time).unwrap(),
         received: Timestamp::from_millis(time).unwrap(),
         id: format!("binance:{symbol}:price:{time}"),

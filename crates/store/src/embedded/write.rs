@@ -58,7 +58,7 @@ impl Writer {
                     message.symbol,
                     message.price.to_string(),
                     message.exchange,
-                    message.kind.as_str(),
+                    message.kind().as_str(),
                     message.time.as_millis(),
                     message.received.as_millis(),
                 ])?;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use ::mongodb::bson::{Decimal128, RawBsonRef, RawDocument};
 use pricepipe_core::{
-    Exchange, Kind, Price, PriceMessage, Timestamp, analytics::PricePoint, config::PriceType,
+    Details, Exchange, Price, PriceMessage, Timestamp, analytics::PricePoint, config::PriceType,
     message::UNKNOWN_EXCHANGE,
 };
 
@@ -60,7 +60,7 @@ pub(super) fn append(out: &mut Vec<u8>, message: &PriceMessage, price_type: Pric
         }
     }
     append_string(out, "exchange", &message.exchange);
-    append_string(out, "kind", message.kind.as_str());
+    append_string(out, "kind", message.kind().as_str());
     append_date(out, "time", message.time);
     append_date(out, "received", message.received);
     end(out, start);
@@ -129,7 +129,7 @@ pub(super) fn decode(document: &RawDocument) -> Result<PriceMessage, DecodeError
         symbol: text("symbol")?,
         price: price(field("price")?)?,
         exchange: exchange(field("exchange")?)?,
-        kind: kind(field("kind")?)?,
+        details: details(field("kind")?)?,
         time,
         received: if field("received")?.is_none() { time } else { moment("received", field("received")?)? },
     })
@@ -146,10 +146,9 @@ fn exchange(value: Option<RawBsonRef<'_>>) -> Result<Cow<'static, str>, DecodeEr
     }
 }
 
-fn kind(value: Option<RawBsonRef<'_>>) -> Result<Kind, DecodeError> {
+fn details(value: Option<RawBsonRef<'_>>) -> Result<Details, DecodeError> {
     match value {
-        None => Ok(Kind::default()),
-        Some(RawBsonRef::String(name)) => Kind::from_name(name).ok_or(DecodeError::Field("kind")),
+        None | Some(RawBsonRef::String("price")) => Ok(Details::Price),
         Some(_) => Err(DecodeError::Field("kind")),
     }
 }

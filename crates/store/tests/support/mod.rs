@@ -10,7 +10,7 @@ use mongodb::{
     bson::{Bson, Document},
 };
 use pricepipe_core::{
-    Kind, PriceMessage, Secret, Timestamp,
+    Details, PriceMessage, Secret, Timestamp,
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
@@ -27,7 +27,7 @@ pub(crate) fn message(symbol: &str, n: i64, price: &str) -> PriceMessage {
         symbol: symbol.to_owned(),
         price: price.parse().unwrap(),
         exchange: Cow::Borrowed("binance"),
-        kind: Kind::Price,
+        details: Details::Price,
         time: Timestamp::from_millis(millis).unwrap(),
         received: Timestamp::from_millis(millis + 112).unwrap(),
         id: format!("binance:{symbol}:price:{millis}"),

@@ -184,8 +184,8 @@ fn slots(sources: &[SourceConfig]) -> BTreeMap<&'static str, Slots> {
     let mut slots = BTreeMap::new();
     for source in sources {
         let same = sources.iter().filter(|other| other.exchange == source.exchange).count();
-        if same == 1 {
-            let every = Slots::every(Duration::from_millis(source.rest.interval_millis));
+        if let Some(rest) = source.rest().filter(|_| same == 1) {
+            let every = Slots::every(Duration::from_millis(rest.interval_millis));
             slots.insert(source.exchange.as_str(), every);
         }
     }

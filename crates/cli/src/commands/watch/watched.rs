@@ -62,7 +62,7 @@ pub(super) struct Watch {
 impl Watch {
     /// A watch that begins now.
     pub(super) fn of(pipeline: &Pipeline, watched: Watched, exchange: String, kafka: String) -> Self {
-        let intervals = pipeline.sources.iter().map(|source| source.rest.interval_millis);
+        let intervals = pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis));
         Watch {
             watched,
             exchange,

@@ -45,7 +45,7 @@ pub(super) fn prices(symbols: &[Symbol]) -> Request {
     let names: Vec<String> = symbols.iter().map(|symbol| format!("%22{symbol}%22")).collect();
     Request {
         path_and_query: format!("/api/v3/ticker/price?symbols=%5B{}%5D", names.join(",")),
-        weight: Exchange::Binance.price_request_weight(),
+        weight: Exchange::Binance.price_request_weight(symbols.len()),
     }
 }
 

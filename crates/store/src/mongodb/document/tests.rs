@@ -10,7 +10,7 @@ fn message(price: &str) -> PriceMessage {
         symbol: "BTCUSDT".to_owned(),
         price: price.parse().unwrap(),
         exchange: Cow::Borrowed("binance"),
-        kind: Kind::Price,
+        details: Details::Price,
         time: Timestamp::from_millis(1_795_413_603_000).unwrap(),
         received: Timestamp::from_millis(1_795_413_603_112).unwrap(),
         id: "binance:BTCUSDT:price:1795413603000".to_owned(),
@@ -69,7 +69,7 @@ fn a_document_of_others_is_read_as_far_as_it_goes() {
     let plain = doc! {"_id": "a", "symbol": "BTCUSDT", "price": 67321.5, "time": time};
     let read = |document: &Document| decode(&RawDocumentBuf::try_from(document).unwrap());
     let message = read(&plain).unwrap();
-    assert_eq!((message.exchange.as_ref(), message.kind), (UNKNOWN_EXCHANGE, Kind::Price));
+    assert_eq!((message.exchange.as_ref(), message.details), (UNKNOWN_EXCHANGE, Details::Price));
     assert_eq!((message.received, message.price.to_string()), (message.time, "67321.5".to_owned()));
     for (key, value, error) in [
         ("_id", Bson::ObjectId(ObjectId::new()), DecodeError::Field("_id")),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ::mongodb::bson::doc;
-use pricepipe_core::{Kind, Timestamp};
+use pricepipe_core::{Details, Timestamp};
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn message(id: String) -> PriceMessage {
         symbol: "BTCUSDT".to_owned(),
         price: "67321.50".parse().unwrap(),
         exchange: Cow::Borrowed("binance"),
-        kind: Kind::Price,
+        details: Details::Price,
         time: Timestamp::from_millis(1_795_413_603_000).unwrap(),
         received: Timestamp::from_millis(1_795_413_603_112).unwrap(),
         id,

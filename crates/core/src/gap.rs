@@ -1,0 +1,134 @@
+//! A hole in what was received of a symbol: which observations are missing, how it was noticed, what became of it.
+//!
+//! A gap is written to the pipeline's gaps topic when it opens and again when it ends, under one key, so that a
+//! compacted topic keeps the last word on each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Exchange, Symbol, Timestamp, config::Stream, identity};
+
+/// A hole between two observations of a symbol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// The exchange.
+    pub exchange: Exchange,
+    /// The symbol as the pipeline names it.
+    pub symbol: Symbol,
+    /// What is missing: trades by their numbers, or candles by the milliseconds at which they begin.
+    pub stream: Stream,
+    /// The first that is missing.
+    pub from: u64,
+    /// The last that is missing.
+    pub to: u64,
+    /// How it was noticed.
+    pub noticed: Noticed,
+    /// When it was noticed.
+    pub since: Timestamp,
+    /// What became of it.
+    pub outcome: GapOutcome,
+    /// How many are still missing; candles that had no trade may never have existed.
+    pub missing: u64,
+    /// Why it is not filled, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+}
+
+/// How a gap was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Noticed {
+    /// A number was skipped within a connection.
+    Skip,
+    /// The first observation of a new connection does not follow the last one of the old.
+    Reconnect,
+    /// The first observation after a start does not follow the last one in Kafka.
+    Restart,
+    /// The exchange's own heartbeat names a later trade than the last that came.
+    Heartbeat,
+}
+
+/// What became of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GapOutcome {
+    /// It is being repaired.
+    Open,
+    /// Everything that was missing came from history.
+    Filled,
+    /// History does not hold all of it: the rest stays missing.
+    Unfillable,
+}
+
+macro_rules! names {
+    ($type:ident { $($variant:ident = $text:literal),+ }) => {
+        impl $type {
+            /// Every value, as it is written.
+            pub const NAMES: &'static [&'static str] = &[$($text),+];
+
+            /// The value as it is written.
+            pub fn as_str(&self) -> &'static str {
+                match self { $($type::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+names!(Noticed { Skip = "skip", Reconnect = "reconnect", Restart = "restart", Heartbeat = "heartbeat" });
+names!(GapOutcome { Open = "open", Filled = "filled", Unfillable = "unfillable" });
+
+impl Gap {
+    /// The Kafka key: one per gap.
+    pub fn key(&self) -> String {
+        let stream = self.stream.as_str();
+        format!("{}:{stream}:{}", identity::key(self.exchange, &self.symbol), self.from)
+    }
+
+    /// The gap as JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Gap::encode`] wrote. Unknown fields are left alone.
+    ///
+    /// # Errors
+    /// What is none.
+    pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_written_as_it_is_read_and_keeps_its_key_when_it_ends() {
+        let open = Gap {
+            exchange: Exchange::Binance,
+            symbol: "BTC/USDT".parse().unwrap(),
+            stream: Stream::Trade,
+            from: 101,
+            to: 119,
+            noticed: Noticed::Reconnect,
+            since: "2026-11-23T06:00:03Z".parse().unwrap(),
+            outcome: GapOutcome::Open,
+            missing: 19,
+            reason: None,
+            ended: None,
+        };
+        let text = r#"{"exchange":"binance","symbol":"BTC/USDT","stream":"trade","from":101,"to":119,"noticed":"reconnect","since":"2026-11-23T06:00:03Z","outcome":"open","missing":19}"#;
+        assert_eq!(String::from_utf8(open.encode()).unwrap(), text);
+        assert_eq!(Gap::decode(text.as_bytes()).unwrap(), open);
+        let ended = Gap { outcome: GapOutcome::Filled, missing: 0, ended: Some(open.since), ..open.clone() };
+        assert_eq!((open.key(), ended.key()), ("binance:BTCUSDT:trade:101".to_owned(), open.key()));
+        for (name, value) in
+            GapOutcome::NAMES.iter().zip([GapOutcome::Open, GapOutcome::Filled, GapOutcome::Unfillable])
+        {
+            assert_eq!((serde_json::to_value(value).unwrap(), value.as_str()), ((*name).into(), *name));
+        }
+    }
+}
