@@ -32,6 +32,7 @@ mod run;
 mod schedule;
 mod sink;
 mod source;
+mod streams;
 
 pub use error::ProducerError;
 pub use observations::{Observations, Observed, ObservedSymbol, Summary};

@@ -4,6 +4,8 @@
 //!   they bring goes through one bounded queue, as [`Arrival`]s.
 //! - `sequence`: puts the arrivals of each market in order, notices what is missing and has it repaired.
 
+pub(crate) mod connections;
+
 use pricepipe_core::Timestamp;
 use pricepipe_exchange::Record;
 
