@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pricepipe_core::{Exchange, Price, Symbol, Timestamp};
+use pricepipe_exchange::BadRecord;
 use pricepipe_service::metrics::{Metrics, Registry};
 use prometheus::{Histogram, IntCounterVec, IntGauge};
 
@@ -24,6 +25,11 @@ macro_rules! labels {
         }
     };
 }
+
+mod streams;
+
+use streams::StreamMetrics;
+pub(crate) use streams::{FrameKind, Loss};
 
 labels! {
     /// How a request ended.
@@ -88,6 +94,7 @@ const LABEL_VALUES: &[(&str, &str, &[&str])] = &[
     ("source_requests_total", "outcome", Outcome::VALUES),
     ("source_slots_skipped_total", "reason", SkipReason::VALUES),
     ("source_rejected_prices_total", "reason", Rejection::VALUES),
+    ("source_rejected_prices_total", "reason", BadRecord::REASONS),
     ("produced_messages_total", "outcome", Delivery::VALUES),
 ];
 
@@ -108,6 +115,7 @@ pub(crate) struct Events {
     price_time: prometheus::GaugeVec,
     produced: IntCounterVec,
     produce_seconds: Histogram,
+    streams: StreamMetrics,
 }
 
 impl Events {
@@ -160,6 +168,7 @@ impl Events {
                 "From a message's acceptance to Kafka's acknowledgement",
                 PRODUCE_SECONDS,
             ),
+            streams: StreamMetrics::new(&metrics),
         };
         for (name, label, values) in LABEL_VALUES {
             metrics.values(name, label, values.iter().copied());

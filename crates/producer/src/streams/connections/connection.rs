@@ -128,7 +128,8 @@ struct Session {
 impl Session {
     fn new(of: Connection, client: Client, host: HostId) -> Self {
         let context = &of.context;
-        let subscription = Subscription::new(context.topic, context.limits, context.markets.clone(), &of.markets);
+        let subscription =
+            Subscription::new(context.topic, context.limits, context.markets.clone(), &of.markets);
         let conflates = !context.topic.stream.is_complete();
         let outbox = Outbox::new(of.number, conflates, of.markets.len());
         Session {
@@ -206,7 +207,10 @@ impl Session {
             self.send(Message::text(message)).await
         } else if silence >= self.of.context.silence / 2 && !self.pinged {
             self.pinged = true;
-            self.send(self.of.context.topic.ping().map_or_else(|| Message::Ping(Vec::new().into()), Message::text)).await
+            self.send(
+                self.of.context.topic.ping().map_or_else(|| Message::Ping(Vec::new().into()), Message::text),
+            )
+            .await
         } else {
             None
         }
@@ -329,7 +333,8 @@ impl Session {
     }
 
     fn on_last_trade(&mut self, last_trade: Option<(String, u64)>) {
-        let place = last_trade.and_then(|(name, number)| Some((self.of.context.markets.place(&name)?, number)));
+        let place =
+            last_trade.and_then(|(name, number)| Some((self.of.context.markets.place(&name)?, number)));
         if let Some((market, number)) = place {
             self.outbox.push(Arrival::LastTrade { connection: self.of.number, market, number });
         }

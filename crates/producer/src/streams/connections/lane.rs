@@ -139,7 +139,8 @@ impl Lane {
                 }
                 self.open_at = self.replace_at();
                 self.tell_refused(refused);
-                let _ = self.states.send((self.place, LaneState::Up(self.markets.len() - self.refused.len())));
+                let _ =
+                    self.states.send((self.place, LaneState::Up(self.markets.len() - self.refused.len())));
             }
             Note::Leaving if is(&self.current, number) => self.open_at = Some(Instant::now()),
             Note::Subscribed { .. } | Note::Leaving => {}
@@ -163,9 +164,10 @@ impl Lane {
         let trouble = match ended.why {
             Err(error) => Some(error),
             Ok(Loss::Stopped) => None,
-            Ok(loss) if self.useless >= MOST_USELESS => {
-                Some(SourceError::Interrupted(format!("{}, again and again", loss.as_str().replace('_', " "))))
-            }
+            Ok(loss) if self.useless >= MOST_USELESS => Some(SourceError::Interrupted(format!(
+                "{}, again and again",
+                loss.as_str().replace('_', " ")
+            ))),
             Ok(_) => None,
         };
         // While another one serves, a replacement that failed is no trouble yet.

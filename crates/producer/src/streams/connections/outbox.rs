@@ -39,7 +39,11 @@ impl Outbox {
     }
 
     /// Adds observations and gives back how many had to give way to later ones.
-    pub(super) fn add(&mut self, records: impl IntoIterator<Item = (usize, Record)>, received: Timestamp) -> usize {
+    pub(super) fn add(
+        &mut self,
+        records: impl IntoIterator<Item = (usize, Record)>,
+        received: Timestamp,
+    ) -> usize {
         let mut batch = match self.waiting.pop_back() {
             Some(Arrival::Records { records, received: before, .. }) if before == received => records,
             other => {
@@ -51,7 +55,11 @@ impl Outbox {
         batch.extend(records);
         self.weight += batch.len() - before;
         if !batch.is_empty() {
-            self.waiting.push_back(Arrival::Records { connection: self.connection, records: batch, received });
+            self.waiting.push_back(Arrival::Records {
+                connection: self.connection,
+                records: batch,
+                received,
+            });
         }
         match self.conflates_at {
             Some(most) if self.weight >= most => self.conflate(),
