@@ -26,6 +26,11 @@ macro_rules! labels {
     };
 }
 
+mod streams;
+
+use streams::StreamMetrics;
+pub(crate) use streams::{FrameKind, Loss};
+
 labels! {
     /// How a request ended.
     Outcome {
@@ -89,7 +94,7 @@ const LABEL_VALUES: &[(&str, &str, &[&str])] = &[
     ("source_requests_total", "outcome", Outcome::VALUES),
     ("source_slots_skipped_total", "reason", SkipReason::VALUES),
     ("source_rejected_prices_total", "reason", Rejection::VALUES),
-    ("source_rejected_history_total", "reason", BadRecord::REASONS),
+    ("source_rejected_records_total", "reason", BadRecord::REASONS),
     ("produced_messages_total", "outcome", Delivery::VALUES),
 ];
 
@@ -107,11 +112,12 @@ pub(crate) struct Events {
     skipped: IntCounterVec,
     rejected: IntCounterVec,
     replay_progress: prometheus::GaugeVec,
-    replay_rejected: IntCounterVec,
+    rejected_records: IntCounterVec,
     price: prometheus::GaugeVec,
     price_time: prometheus::GaugeVec,
     produced: IntCounterVec,
     produce_seconds: Histogram,
+    streams: StreamMetrics,
 }
 
 impl Events {
@@ -153,9 +159,9 @@ impl Events {
                 "How much of the time that is replayed is behind, from 0 to 1",
                 &["exchange", "symbol"],
             ),
-            replay_rejected: metrics.counters(
-                "source_rejected_history_total",
-                "Observations out of history that cannot be used, by reason",
+            rejected_records: metrics.counters(
+                "source_rejected_records_total",
+                "Observations of streams and of history that cannot be used, by reason",
                 &["exchange", "reason"],
             ),
             price: metrics.float_gauges("price", "The last price", &["exchange", "symbol"]),
@@ -174,6 +180,7 @@ impl Events {
                 "From a message's acceptance to Kafka's acknowledgement",
                 PRODUCE_SECONDS,
             ),
+            streams: StreamMetrics::new(&metrics),
         };
         for (name, label, values) in LABEL_VALUES {
             metrics.values(name, label, values.iter().copied());
@@ -281,7 +288,7 @@ impl Events {
     pub(crate) fn history_rejected(&self, route: &Route, bad: BadRecord) {
         let Route { exchange, symbol, .. } = route;
         tracing::warn!("{exchange} sends an observation of symbol {symbol} that is left out: {bad}");
-        self.replay_rejected.with_label_values(&[exchange.as_str(), bad.reason()]).inc();
+        self.rejected_records.with_label_values(&[exchange.as_str(), bad.reason()]).inc();
     }
 
     /// The exchange does not hold the beginning of what is to be replayed.

@@ -66,7 +66,7 @@ impl Shared<'_> {
     }
 
     /// What a condition or heartbeat of a source is called: it is named where there are several.
-    fn label(&self, what: &str, source: &SourceConfig) -> String {
+    pub(crate) fn label(&self, what: &str, source: &SourceConfig) -> String {
         match self.config.sources.len() {
             1 => what.to_owned(),
             _ => format!("{what} {}", source.name),

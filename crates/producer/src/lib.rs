@@ -35,6 +35,7 @@ mod run;
 mod schedule;
 mod sink;
 mod source;
+mod streams;
 
 pub use error::ProducerError;
 pub use listings::listings;
