@@ -106,7 +106,7 @@ const CONTROLLER_OUTCOMES: &str = "pricepipe_controller_reconciliations_total";
 #[tokio::test]
 async fn every_target_of_a_breaker_is_documented_or_the_host_of_an_endpoint() {
     let text = read("docs/metrics.md");
-    let endpoints = worker_configurations().0.sources.remove(0).rest.endpoints;
+    let endpoints = worker_configurations().0.sources.remove(0).endpoints().clone();
     let families = metrics().await.registry.gather();
     let breakers = families.iter().find(|family| family.name() == "pricepipe_breaker_state").expect("guards");
     let targets: Vec<&str> =

@@ -65,8 +65,8 @@ pub struct SaslSpec {
     "minInSyncReplicas must not be above replicationFactor, or nothing could be written",
 )])))]
 pub struct TopicsSpec {
-    /// The name of a symbol's topic. {base} is the base asset and {symbol} the symbol, both in lower case, and
-    /// {pipeline} is the name of the pipeline. Without a placeholder all symbols share one topic.
+    /// The name of a symbol's topic. {base} is the base asset and {symbol} the symbol, both in lower case and
+    /// with '-' for '/', and {pipeline} is the name of the pipeline. Without a placeholder all symbols share one topic.
     #[schemars(length(min = 1, max = 200), regex(pattern = patterns::TOPIC_TEMPLATE))]
     pub name_template: String,
 

@@ -48,6 +48,7 @@ mod schema;
 mod secret;
 mod source;
 mod status;
+mod stream;
 mod suggest;
 mod symbol;
 mod validate;
@@ -65,10 +66,13 @@ pub use producer::ProducerSpec;
 pub use resource::{PricePipeline, PricePipelineSpec};
 pub use resources::ResourcesSpec;
 pub use secret::{SecretKeyRef, SecretRef};
-pub use source::{RestSpec, SourceSpec};
-pub use status::{ConsumerStatus, EstimateStatus, PricePipelineStatus, ProducerStatus, TopicStatus};
+pub use source::{HistorySpec, RestSpec, SourceSpec};
+pub use status::{
+    ConsumerStatus, EstimateStatus, GapStatus, GapsStatus, PricePipelineStatus, ProducerStatus, TopicStatus,
+};
+pub use stream::{ReplaySpec, WebsocketSpec};
 pub use symbol::SymbolSpec;
-pub use validate::check_endpoint;
+pub use validate::{check_endpoint, check_stream_endpoint};
 pub use yaml::LARGEST_BYTES;
 
 /// The API version of the resource.

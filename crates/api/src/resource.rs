@@ -25,7 +25,7 @@ pub(crate) const MAX_SYMBOLS: usize = 1_000;
     namespaced,
     status = "PricePipelineStatus",
     derive = "PartialEq",
-    doc = "A price pipeline: it polls an exchange for the prices of some symbols, sends them through Kafka and stores each once in MongoDB.",
+    doc = "A price pipeline: it reads the prices of some symbols from exchanges, sends them through Kafka and stores each once in MongoDB.",
     scale(
         spec_replicas_path = ".spec.consumer.replicas",
         status_replicas_path = ".status.consumer.replicas",
@@ -75,6 +75,13 @@ pub(crate) const MAX_SYMBOLS: usize = 1_000;
         priority = 1
     ),
     printcolumn(
+        name = "Gaps",
+        type_ = "integer",
+        description = "Holes in what was received that are being repaired.",
+        json_path = ".status.gaps.open",
+        priority = 1
+    ),
+    printcolumn(
         name = "Messages/Day",
         type_ = "integer",
         description = "Messages that the pipeline is expected to send in a day.",
@@ -93,7 +100,7 @@ pub(crate) const MAX_SYMBOLS: usize = 1_000;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PricePipelineSpec {
-    /// True stops the pipeline: nothing is polled and nothing is stored. Topics and data stay.
+    /// True stops the pipeline: nothing is read and nothing is stored. Topics and data stay.
     #[serde(default)]
     pub suspend: bool,
 
@@ -121,7 +128,7 @@ pub struct PricePipelineSpec {
     #[schemars(extend("default" = json!({})))]
     pub mongodb: MongodbSpec,
 
-    /// The producer: it polls the exchange and writes to Kafka.
+    /// The producer: it reads from exchanges and writes to Kafka.
     #[serde(default)]
     #[schemars(extend("default" = json!({})))]
     pub producer: ProducerSpec,

@@ -93,6 +93,6 @@ mod tests {
                 assert!(rule.rule.message.is_some(), "{}", rule.rule.rule);
             }
         });
-        assert_eq!(count, 12);
+        assert_eq!(count, 16);
     }
 }

@@ -24,13 +24,17 @@ pub struct PricePipelineStatus {
 
     /// The topics of the pipeline.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1001))]
+    #[schemars(length(max = 1002))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub topics: Vec<TopicStatus>,
 
     /// The producers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub producer: Option<ProducerStatus>,
+
+    /// Holes in what was received of streams and history. Absent where nobody can notice any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<GapsStatus>,
 
     /// The consumers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +72,57 @@ pub struct ProducerStatus {
 
     /// How many of them are ready.
     pub ready_replicas: i32,
+
+    /// Among how many Deployments the symbols are split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<i32>,
+}
+
+/// Holes in what was received, by what became of them.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GapsStatus {
+    /// How many are being repaired.
+    pub open: i64,
+
+    /// How many were filled from history.
+    pub filled: i64,
+
+    /// How many stay, because history does not hold all that is missing.
+    pub unfillable: i64,
+
+    /// The one that was noticed last. pricepipe gaps lists all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<GapStatus>,
+}
+
+/// A hole in what was received of a symbol.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GapStatus {
+    /// The exchange.
+    pub exchange: String,
+
+    /// The symbol.
+    pub symbol: String,
+
+    /// What is missing: trades by their numbers, or candles by the milliseconds at which they begin.
+    pub stream: String,
+
+    /// The first that is missing.
+    pub from: i64,
+
+    /// The last that is missing.
+    pub to: i64,
+
+    /// How it was noticed: skip, reconnect, restart or heartbeat.
+    pub noticed: String,
+
+    /// What became of it: open, filled or unfillable.
+    pub outcome: String,
+
+    /// When it was noticed.
+    pub since: String,
 }
 
 /// The consumers.

@@ -13,7 +13,8 @@ use crate::{patterns, rules::rules};
     "partitions may only grow: Kafka cannot take partitions away from a topic",
 )])))]
 pub struct SymbolSpec {
-    /// The symbol as the exchange writes it, as in BTCUSDT.
+    /// The symbol: as the exchange writes it, as in BTCUSDT, or in the neutral form that suits every exchange, as in
+    /// BTC/USDT.
     #[schemars(length(min = 1, max = 20), regex(pattern = patterns::SYMBOL))]
     pub symbol: String,
 

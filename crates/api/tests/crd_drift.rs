@@ -140,5 +140,5 @@ fn the_columns_and_the_scale_show_what_the_schema_has() {
         assert!(!schema.is_null(), "{path} is not in the schema");
         count += 1;
     }
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
 }

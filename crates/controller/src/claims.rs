@@ -45,8 +45,7 @@ fn spec_claim(context: &Context, resource: &PricePipeline, generation: i64) -> S
     SpecClaim { generation, connection: pipeline.kafka.map(|kafka| kafka.connection), topics }
 }
 
-/// The topics of a pipeline, the dead-letter topic too.
+/// The topics of a pipeline, those beside the prices too.
 fn topics(pipeline: &Pipeline) -> Vec<String> {
-    let topics = pipeline.topics().into_iter().chain([pipeline.dead_letter_topic()]);
-    topics.map(|topic| topic.name.to_string()).collect()
+    pipeline.all_topics().iter().map(|topic| topic.name.to_string()).collect()
 }

@@ -100,7 +100,8 @@ fn describe(status: &mut PricePipelineStatus, pipeline: &Pipeline, observed: &Ob
         status.topics.sort_by(|a, b| a.name.cmp(&b.name));
     }
     let producers = Seen::of(observed.producer);
-    status.producer = Some(ProducerStatus { replicas: producers.replicas, ready_replicas: producers.ready });
+    status.producer =
+        Some(ProducerStatus { replicas: producers.replicas, ready_replicas: producers.ready, shards: None });
     let consumers = Seen::of(observed.consumer);
     let lag = match observed.lag {
         Lag::NotAsked => status.consumer.as_ref().and_then(|consumer| consumer.lag),

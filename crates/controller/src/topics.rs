@@ -47,8 +47,7 @@ impl Visit<'_> {
         if let Some(conflict) = self.conflict(pipeline) {
             return Ok(Outcome::Blocked(conflict));
         }
-        let mut wanted = pipeline.topics();
-        wanted.push(pipeline.dead_letter_topic());
+        let wanted = pipeline.all_topics();
         let visit: &Visit<'_> = self;
         let intend =
             async |topics| visit.write(&PricePipelineStatus { topics, ..visit.previous.clone() }).await;
@@ -81,8 +80,9 @@ impl Visit<'_> {
         let others = claims::others(self.context, self.resource);
         let conflict = ownership::conflicts(&mine, &others).into_iter().next()?;
         let Conflict { topic, owner } = conflict;
-        let remedy = if topic == pipeline.dead_letter_topic().name.as_str() {
-            "a dead-letter topic has the name of its pipeline: rename one of the two"
+        let has_prices = pipeline.topics().iter().any(|own| own.name.as_str() == topic);
+        let remedy = if !has_prices {
+            "the topics of dead letters and of gaps have the name of their pipeline: rename one of the two"
         } else {
             "choose another name, as with spec.kafka.topics.nameTemplate \"{pipeline}-{base}\""
         };

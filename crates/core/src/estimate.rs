@@ -9,6 +9,7 @@ use crate::{
     config::{Feed, PriceType, SourceConfig, Stream, WebsocketConfig},
     identity::{self, Event},
     message::{Field, Kline},
+    pipeline::Shard,
 };
 
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1_000;
@@ -37,6 +38,7 @@ impl Estimate {
             kafka_bytes_per_day: 0,
             mongodb_bytes_per_day: 0,
         };
+        let shards = pipeline.shards();
         for source in &pipeline.sources {
             let Some((every_millis, event)) = regular(source) else { continue };
             let made = DAY_MILLIS / every_millis.max(1);
@@ -44,8 +46,10 @@ impl Estimate {
             let served = || pipeline.symbols.iter().filter(|s| source.serves(&s.symbol));
             estimate.messages_per_day += sent * served().count() as u64;
             if source.rest().is_some() {
-                let weight = source.exchange.price_request_weight(served().count());
-                estimate.request_weight_per_minute += sent / (24 * 60) * u64::from(weight);
+                let of = |shard: &Shard| shard.symbols.iter().filter(|s| source.serves(&s.symbol)).count();
+                let asking = shards.iter().map(of).filter(|symbols| *symbols > 0);
+                let weight: u64 = asking.map(|n| u64::from(source.exchange.price_request_weight(n))).sum();
+                estimate.request_weight_per_minute += sent / (24 * 60) * weight;
             }
             for message in served().filter_map(|s| typical_message(source.exchange, &s.symbol, event)) {
                 estimate.kafka_bytes_per_day += sent * message.encode().len() as u64;

@@ -1,8 +1,10 @@
 //! A validated pipeline: the only thing that later code reads.
 
+mod shards;
+mod topics;
 mod workers;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     Estimate, Symbol,
@@ -13,6 +15,8 @@ use crate::{
     names::{self, CollectionName, DatabaseName, PipelineName, TopicName},
 };
 
+pub use shards::{STREAMS_OF_ONE_PRODUCER, Shard, poll_cost};
+pub use topics::{Topic, TopicSettings};
 pub use workers::{Autoscaling, DeletionPolicy, Resources};
 
 /// A validated pipeline, whatever it was written in.
@@ -40,8 +44,10 @@ pub struct Pipeline {
     pub price_type: PriceType,
     /// Documents older than this many seconds are removed; 0 keeps them for ever.
     pub retention_seconds: u32,
-    /// How many producers run.
+    /// How many producers run; of each shard, when there are several.
     pub producer_replicas: u32,
+    /// Among how many producers the symbols are split; without it as many as the streams need.
+    pub producer_shards: Option<u32>,
     /// CPU and memory of each producer.
     pub producer_resources: Resources,
     /// How many consumers run.
@@ -89,64 +95,14 @@ pub struct SecretKey {
     pub key: String,
 }
 
-/// How topics are created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicSettings {
-    /// Partitions of each topic.
-    pub partitions: u32,
-    /// Copies of each partition.
-    pub replication_factor: u32,
-    /// Copies that must have a message before it counts as written.
-    pub min_in_sync_replicas: u32,
-    /// How long messages are kept.
-    pub retention_seconds: u64,
-    /// Further topic configuration, in Kafka's own words.
-    pub config: BTreeMap<String, String>,
-}
-
-impl TopicSettings {
-    /// Every topic configuration, the named ones included.
-    pub fn entries(&self) -> BTreeMap<String, String> {
-        let mut entries = self.config.clone();
-        entries.insert("min.insync.replicas".to_owned(), self.min_in_sync_replicas.to_string());
-        entries.insert("retention.ms".to_owned(), self.retention_seconds.saturating_mul(1_000).to_string());
-        entries
+impl PipelineSymbol {
+    /// Where its prices go.
+    fn route(&self) -> SymbolRoute {
+        SymbolRoute { symbol: self.symbol.clone(), topic: self.topic.clone() }
     }
-}
-
-/// A topic that the pipeline needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: TopicName,
-    /// Its partitions.
-    pub partitions: u32,
 }
 
 impl Pipeline {
-    /// The topics that prices go to, in the order of the symbols, each once.
-    pub fn topics(&self) -> Vec<Topic> {
-        let mut topics: Vec<Topic> = Vec::new();
-        for symbol in &self.symbols {
-            let partitions = symbol.partitions.unwrap_or(self.topic_settings.partitions);
-            match topics.iter_mut().find(|topic| topic.name == symbol.topic) {
-                Some(topic) => topic.partitions = topic.partitions.max(partitions),
-                None => topics.push(Topic { name: symbol.topic.clone(), partitions }),
-            }
-        }
-        topics
-    }
-
-    /// The partitions of all topics with prices: more consumers than these would have nothing to do.
-    pub fn total_partitions(&self) -> u32 {
-        self.topics().iter().fold(0, |total, topic| total.saturating_add(topic.partitions))
-    }
-
-    /// The topic for messages that cannot be stored.
-    pub fn dead_letter_topic(&self) -> Topic {
-        Topic { name: names::dead_letter_topic(&self.name), partitions: 1 }
-    }
-
     /// The collections that prices go to, each once.
     pub fn collections(&self) -> Vec<CollectionName> {
         let mut collections: Vec<CollectionName> =
@@ -156,14 +112,13 @@ impl Pipeline {
         collections
     }
 
-    /// What a producer of this pipeline is told.
+    /// What a producer of all symbols is told; [`Shard::producer_config`] is for one that has a part of them.
     pub fn producer_config(&self, kafka: KafkaConnection) -> ProducerConfig {
-        let route = |s: &PipelineSymbol| SymbolRoute { symbol: s.symbol.clone(), topic: s.topic.clone() };
         ProducerConfig {
             pipeline: self.name.clone(),
             kafka,
             sources: self.sources.clone(),
-            symbols: self.symbols.iter().map(route).collect(),
+            symbols: self.symbols.iter().map(PipelineSymbol::route).collect(),
         }
     }
 
@@ -210,6 +165,8 @@ impl Pipeline {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::{
         Exchange,
@@ -252,6 +209,7 @@ pub(crate) mod tests {
             price_type: PriceType::Decimal,
             retention_seconds: 0,
             producer_replicas: 1,
+            producer_shards: None,
             producer_resources: Resources::default(),
             consumer_replicas: 1,
             consumer_resources: Resources::default(),
@@ -259,16 +217,6 @@ pub(crate) mod tests {
             batch: BatchConfig::default(),
             deletion_policy: DeletionPolicy::Retain,
         }
-    }
-
-    #[test]
-    fn symbols_that_share_a_topic_make_one_topic_with_the_larger_number_of_partitions() {
-        let mut pipeline = majors();
-        pipeline.symbols[1].partitions = Some(6);
-        let topics: Vec<(String, u32)> =
-            pipeline.topics().into_iter().map(|t| (t.name.into(), t.partitions)).collect();
-        assert_eq!(topics, [("btc".to_owned(), 6), ("eth".to_owned(), 3)]);
-        assert_eq!(pipeline.total_partitions(), 9);
     }
 
     #[test]

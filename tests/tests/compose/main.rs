@@ -279,10 +279,11 @@ fn every_mounted_file_is_the_charts_own_and_every_volume_is_used() {
 fn the_topics_are_those_that_the_pipeline_needs() {
     let (services, pipeline) = (services(), majors());
     let script = texts(&services["topics"]["command"])[0];
-    let wanted = pipeline.topics().into_iter().chain([pipeline.dead_letter_topic()]);
-    let wanted: Vec<String> = wanted.map(|topic| format!("{}:{}", topic.name, topic.partitions)).collect();
+    let wanted = pipeline.all_topics();
+    let wanted: Vec<String> =
+        wanted.iter().map(|topic| format!("{}:{}", topic.name, topic.partitions)).collect();
     assert!(script.contains(&format!("for topic in {}; do", wanted.join(" "))), "{script}");
-    for (key, value) in pipeline.topic_settings.entries() {
+    for (key, value) in pipeline.topic_settings.entries(false) {
         assert!(script.contains(&format!("--config {key}={value}")), "{script}");
     }
     assert!(

@@ -5,15 +5,27 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::patterns::ENDPOINT_WORDS;
+use crate::patterns::{ENDPOINT_WORDS, STREAM_ENDPOINT_WORDS};
 
 /// Whether an exchange may be asked at this base URL.
 ///
 /// # Errors
 /// It has no usable host and port, or an address that answers with a machine's own credentials.
 pub fn check(endpoint: &str) -> Result<(), String> {
-    let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
-    let authority = rest.ok_or(ENDPOINT_WORDS)?;
+    let authority = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
+    check_authority(authority.ok_or(ENDPOINT_WORDS)?)
+}
+
+/// The same for streams.
+///
+/// # Errors
+/// As of [`check`].
+pub fn check_stream(endpoint: &str) -> Result<(), String> {
+    let authority = endpoint.strip_prefix("wss://").or_else(|| endpoint.strip_prefix("ws://"));
+    check_authority(authority.ok_or(STREAM_ENDPOINT_WORDS)?)
+}
+
+fn check_authority(authority: &str) -> Result<(), String> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
@@ -88,6 +100,8 @@ mod tests {
             "http://exchange-sim.demo.svc.cluster.local:80",
         ] {
             assert_eq!(check(endpoint), Ok(()), "{endpoint}");
+            let stream = endpoint.replacen("http", "ws", 1);
+            assert_eq!((check_stream(&stream), check(&stream).is_err()), (Ok(()), true), "{stream}");
         }
     }
 
@@ -113,6 +127,8 @@ mod tests {
             "file:///etc/passwd",
         ] {
             assert!(check(endpoint).is_err(), "{endpoint}");
+            let stream = endpoint.replacen("http", "ws", 1);
+            assert!(check_stream(&stream).is_err(), "{stream}");
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod endpoint;
 mod kafka;
+mod markets;
 mod sources;
 mod symbols;
 mod workers;
@@ -16,7 +17,7 @@ use pricepipe_core::{
     pipeline::SecretKey,
 };
 
-pub use endpoint::check as check_endpoint;
+pub use endpoint::{check as check_endpoint, check_stream as check_stream_endpoint};
 
 use crate::{Fault, PricePipeline, SecretKeyRef, fault::Faults};
 
@@ -26,7 +27,7 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
     let name = name(resource, faults);
     let namespace = namespace(resource, faults);
     let symbols = symbols::symbols(spec, resource.metadata.name.as_deref().unwrap_or_default(), faults);
-    let sources = sources::sources(spec, faults);
+    let sources = sources::sources(spec, &symbols, faults);
     let kafka = kafka::cluster(&spec.kafka, faults);
     let topic_settings = kafka::topic_settings(&spec.kafka.topics, faults);
     let database = faults.take("spec.mongodb.database", spec.mongodb.database.parse::<DatabaseName>());
@@ -34,7 +35,7 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
         workers::resources("spec.producer.resources", spec.producer.resources.as_ref(), faults);
     let consumer_resources =
         workers::resources("spec.consumer.resources", spec.consumer.resources.as_ref(), faults);
-    Some(Pipeline {
+    let pipeline = Pipeline {
         name: name?,
         namespace: namespace?,
         suspend: spec.suspend,
@@ -47,6 +48,7 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
         price_type: spec.mongodb.price_type,
         retention_seconds: count(spec.mongodb.retention_seconds),
         producer_replicas: count(spec.producer.replicas),
+        producer_shards: spec.producer.shards.map(count),
         producer_resources,
         consumer_replicas: count(spec.consumer.replicas),
         consumer_resources,
@@ -56,7 +58,9 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
             max_millis: count(spec.consumer.batch.max_millis),
         },
         deletion_policy: spec.deletion_policy,
-    })
+    };
+    sources::weights(&pipeline, faults);
+    Some(pipeline)
 }
 
 /// The topics that would have fewer partitions than before. The CEL rules see one field at a time; this sees what

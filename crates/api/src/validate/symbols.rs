@@ -64,7 +64,9 @@ fn topic(
         };
         text = text.replace("{base}", &base);
     }
-    text = text.replace("{symbol}", &symbol.as_str().to_ascii_lowercase()).replace("{pipeline}", pipeline);
+    text = text
+        .replace("{symbol}", &symbol.as_str().to_ascii_lowercase().replace('/', "-"))
+        .replace("{pipeline}", pipeline);
     let parsed = text.parse::<TopicName>();
     faults
         .take(TEMPLATE, parsed.map_err(|error| format!("makes the topic {text:?} of {symbol}, but {error}")))
@@ -90,16 +92,16 @@ fn collection(
     faults.take(&path, default.parse().map_err(remedy))
 }
 
-/// Prices may not go to the topic for what cannot be stored. Kafka takes `.` and `_` for the same in the names of its
+/// Prices may not go to a topic that has another purpose. Kafka takes `.` and `_` for the same in the names of its
 /// metrics and refuses a topic that differs from another in nothing else.
 fn reserved(topic: &TopicName, pipeline: &str, entry: &SymbolSpec, at: &str, faults: &mut Faults) {
     let Ok(pipeline) = pipeline.parse::<PipelineName>() else { return };
-    let dead_letters = names::dead_letter_topic(&pipeline);
-    if alike(topic, &dead_letters) {
-        let message = format!(
-            "{:?} is kept for messages that cannot be stored ({dead_letters}); choose another topic",
-            topic.as_str()
-        );
+    let kept = [
+        (names::dead_letter_topic(&pipeline), "messages that cannot be stored"),
+        (names::gaps_topic(&pipeline), "holes in what was received"),
+    ];
+    if let Some((name, purpose)) = kept.iter().find(|(name, _)| alike(topic, name)) {
+        let message = format!("{:?} is kept for {purpose} ({name}); choose another topic", topic.as_str());
         faults.add(Fault::new(topic_path(entry, at), message));
     }
 }

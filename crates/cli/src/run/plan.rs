@@ -5,7 +5,6 @@ use std::sync::Arc;
 use pricepipe_core::{
     Pipeline,
     config::{KafkaConnection, KafkaCredentials, StoreConfig},
-    pipeline::Topic,
 };
 use pricepipe_exchange_sim::SimConfig;
 use pricepipe_service::{Process, health::Condition};
@@ -131,9 +130,9 @@ impl Plan {
         if self.kafka != KafkaPart::Embedded {
             return Ok(None);
         }
-        let mut topics: Vec<Topic> = self.pipeline.topics();
-        topics.push(self.pipeline.dead_letter_topic());
-        EmbeddedBroker::start(topics).map(Some).map_err(|error| Failed::because(Exit::Failure, &error))
+        EmbeddedBroker::start(self.pipeline.all_topics())
+            .map(Some)
+            .map_err(|error| Failed::because(Exit::Failure, &error))
     }
 
     /// Makes the topics of a cluster ready. `None` when the end came first.

@@ -140,8 +140,7 @@ pub(super) async fn ensure(
     guard: &Guard,
     stop: &CancellationToken,
 ) -> bool {
-    let mut topics = pipeline.topics();
-    topics.push(pipeline.dead_letter_topic());
+    let topics = pipeline.all_topics();
     let work = async || cluster.listening(create(&cluster.admin, pipeline, &topics)).await;
     let created = guard.persist(stop, work, async || true, |error| cluster.failed(error));
     // An attempt that is under way need not be waited for.
@@ -154,16 +153,12 @@ async fn create(
     topics: &[Topic],
 ) -> Result<(), TopicError> {
     let settings = &pipeline.topic_settings;
-    let entries = settings.entries();
     let replicas = i32::try_from(settings.replication_factor).unwrap_or(1);
-    let new = topics.iter().map(|topic| {
-        let replication = TopicReplication::Fixed(replicas);
+    let entries: Vec<_> = topics.iter().map(|topic| settings.entries(topic.compacted)).collect();
+    let new = topics.iter().zip(&entries).map(|(topic, entries)| {
         let partitions = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
-        entries
-            .iter()
-            .fold(NewTopic::new(topic.name.as_str(), partitions, replication), |new, (key, value)| {
-                new.set(key, value)
-            })
+        let bare = NewTopic::new(topic.name.as_str(), partitions, TopicReplication::Fixed(replicas));
+        entries.iter().fold(bare, |topic, (key, value)| topic.set(key, value))
     });
     let new: Vec<NewTopic<'_>> = new.collect();
     let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn partitions_are_as_many_as_there_are_in_truth() {
-        let topic = |name: &str| Topic { name: name.parse().unwrap(), partitions: 1 };
+        let topic = |name: &str| Topic { name: name.parse().unwrap(), partitions: 1, compacted: false };
         let known = [TopicStatus { name: "btc".to_owned(), partitions: 2, ..TopicStatus::default() }];
         let expected = [("btc".to_owned(), 0), ("btc".to_owned(), 1), ("eth".to_owned(), 0)];
         assert_eq!(partitions(&[topic("btc"), topic("eth")], &known), expected);

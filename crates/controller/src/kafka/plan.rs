@@ -42,10 +42,9 @@ pub(super) fn plan(
     observed: &BTreeMap<String, Observed>,
     known: &[TopicStatus],
 ) -> Plan {
-    let entries = settings.entries();
     let mut plan = Plan::default();
     for topic in wanted {
-        let name = topic.name.as_str();
+        let (name, entries) = (topic.name.as_str(), settings.entries(topic.compacted));
         let Some(found) = observed.get(name) else {
             plan.create.push(topic.clone());
             continue;
@@ -54,7 +53,7 @@ pub(super) fn plan(
         plan.compare(topic, settings, &entries, found, created);
         plan.there.push(status(name, found, created));
     }
-    plan.keep_what_was_created(wanted, observed, known, &entries);
+    plan.keep_what_was_created(wanted, observed, known, &settings.entries(false));
     plan
 }
 

@@ -41,7 +41,7 @@ fn here() -> Arc<KafkaAdmin> {
 /// A topic with a name that no other test and no other run has.
 fn topic(partitions: u32) -> Topic {
     let name = format!("controller-{:016x}", fastrand::u64(..));
-    Topic { name: name.parse().expect("a legal name"), partitions }
+    Topic { name: name.parse().expect("a legal name"), partitions, compacted: false }
 }
 
 fn settings() -> TopicSettings {

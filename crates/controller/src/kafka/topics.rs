@@ -198,14 +198,14 @@ async fn request_creation(
     topics: &[Topic],
     settings: &TopicSettings,
 ) -> Result<Vec<rdkafka::admin::TopicResult>, KafkaError> {
-    let entries = settings.entries();
     let copies = i32::try_from(settings.replication_factor).unwrap_or(i32::MAX);
-    let mut new: Vec<NewTopic<'_>> = Vec::new();
-    for topic in topics {
+    let entries: Vec<_> = topics.iter().map(|topic| settings.entries(topic.compacted)).collect();
+    let new = topics.iter().zip(&entries).map(|(topic, entries)| {
         let partitions = i32::try_from(topic.partitions).unwrap_or(i32::MAX);
         let bare = NewTopic::new(topic.name.as_str(), partitions, TopicReplication::Fixed(copies));
-        new.push(entries.iter().fold(bare, |topic, (key, value)| topic.set(key, value)));
-    }
+        entries.iter().fold(bare, |topic, (key, value)| topic.set(key, value))
+    });
+    let new: Vec<NewTopic<'_>> = new.collect();
     admin.call(async |client| client.create_topics(&new, &KafkaAdmin::options()).await).await
 }
 

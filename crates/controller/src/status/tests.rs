@@ -69,7 +69,7 @@ fn a_pipeline_in_good_order_is_ready_and_told_in_full() {
     assert_eq!(status.conditions.len(), ConditionType::ALL.len());
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(7)));
     assert_eq!((status.observed_generation, status.symbols), (Some(7), Some(2)));
-    assert_eq!(status.producer, Some(ProducerStatus { replicas: 2, ready_replicas: 2 }));
+    assert_eq!(status.producer, Some(ProducerStatus { replicas: 2, ready_replicas: 2, shards: None }));
     let selector = "app.kubernetes.io/component=consumer,app.kubernetes.io/instance=majors,app.kubernetes.io/name=pricepipe";
     let consumer =
         ConsumerStatus { replicas: 1, ready_replicas: 1, selector: Some(selector.to_owned()), lag: Some(0) };

@@ -266,6 +266,15 @@ impl SourceConfig {
             Feed::Replay(replay) => replay.history.max_weight_per_minute,
         }
     }
+
+    /// Gives it another one.
+    pub fn set_max_weight_per_minute(&mut self, weight: u32) {
+        match &mut self.feed {
+            Feed::Rest(rest) => rest.max_weight_per_minute = weight,
+            Feed::Websocket(websocket) => websocket.history.max_weight_per_minute = weight,
+            Feed::Replay(replay) => replay.history.max_weight_per_minute = weight,
+        }
+    }
 }
 
 /// A source as it stands in a file.

@@ -13,12 +13,12 @@ fn settings() -> TopicSettings {
 }
 
 fn wanted() -> Vec<Topic> {
-    vec![Topic { name: "btc".parse().unwrap(), partitions: 3 }]
+    vec![Topic { name: "btc".parse().unwrap(), partitions: 3, compacted: false }]
 }
 
 /// The topic as `settings` and `wanted` would make it, and one more entry.
 fn made() -> Observed {
-    let mut config = settings().entries();
+    let mut config = settings().entries(false);
     config.insert("cleanup.policy".to_owned(), "delete".to_owned());
     Observed { id: Some("one".to_owned()), partitions: 3, replicas: 1, config: Some(config) }
 }
