@@ -176,3 +176,6 @@ fn quote_record(
         time,
     })
 }
+
+#[cfg(test)]
+mod tests;
