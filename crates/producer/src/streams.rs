@@ -5,6 +5,7 @@
 //! - `sequence`: puts the arrivals of each market in order, notices what is missing and has it repaired.
 
 pub(crate) mod connections;
+mod sequence;
 
 use pricepipe_core::Timestamp;
 use pricepipe_exchange::Record;
