@@ -138,6 +138,15 @@ impl Topic {
         groups.zip(request..).map(|(group, request)| message(self, group, request)).collect()
     }
 
+    /// The message that asks the exchange whether it is still there, where it wants one of its own for that; elsewhere a
+    /// WebSocket's ping does it.
+    pub fn ping(&self) -> Option<&'static str> {
+        match self.exchange {
+            Exchange::Kraken => Some(r#"{"method":"ping"}"#),
+            Exchange::Binance | Exchange::Coinbase => None,
+        }
+    }
+
     /// Reads a frame. Its observations are added to `records`, in the order in which they stand in the frame. What a
     /// frame tells of a candle may need the next one to be understood: see [`Closer`].
     ///

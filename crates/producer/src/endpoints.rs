@@ -11,10 +11,8 @@ use pricepipe_core::{BreakerState, Exchange, config::SourceConfig};
 use pricepipe_exchange::{
     Answer, Refusal, Request, last,
     listing::{self, Listing},
+    stream,
 };
-use pricepipe_service::{Guard, Process, clock};
-use reqwest::{Client, Url};
-use tokio::time::sleep;
 
 use crate::{
     ProducerError,
@@ -38,6 +36,7 @@ const USABLE_PERCENT: u64 = 95;
 pub(crate) struct Exchanges {
     process: Process,
     limits: BTreeMap<Exchange, Arc<Mutex<Limits>>>,
+    gates: BTreeMap<Exchange, Arc<Gate>>,
 }
 
 struct Limits {
@@ -69,15 +68,13 @@ pub(crate) struct Endpoints {
     exchange: Exchange,
 }
 
-/// How long a request may take, and how large its answer may be.
-#[derive(Clone, Copy)]
-struct Bounds {
-    bytes: usize,
-    time: Duration,
-}
-
-struct Endpoint {
-    base: Url,
+    ProducerError,
+    budget::{Budget, Pace},
+    events::Events,
+    http::{self, Reply},
+    penalty::Penalty,
+    source::SourceError,
+    streams::connections::Gate,
     guard: Arc<Guard>,
     state: Mutex<EndpointState>,
 }
@@ -92,7 +89,7 @@ struct EndpointState {
 
 impl Exchanges {
     pub(crate) fn new(process: &Process) -> Self {
-        Exchanges { process: process.clone(), limits: BTreeMap::new() }
+        Exchanges { process: process.clone(), limits: BTreeMap::new(), gates: BTreeMap::new() }
     }
 
     /// The hosts of a source.
@@ -117,7 +114,13 @@ impl Exchanges {
         })
     }
 
-    fn endpoint(&self, base: Url) -> Endpoint {
+    /// The gate that every connection to an exchange's streams passes.
+    pub(crate) fn gate(&mut self, exchange: Exchange, limits: &stream::Limits) -> Arc<Gate> {
+        self.gates.entry(exchange).or_insert_with(|| Arc::new(Gate::new(limits))).clone()
+    }
+
+    /// A host and its breaker.
+    pub(crate) fn endpoint(&self, base: Url) -> Endpoint {
         let guard = self.process.guard(&http::host_and_port(&base));
         Endpoint { base, guard, state: Mutex::default() }
     }
@@ -168,7 +171,7 @@ impl Endpoints {
                 Err(error) => failure = Some(error.at(endpoint.guard.target())),
             }
         }
-        Err(failure.unwrap_or_else(|| self.resting()))
+        Err(failure.unwrap_or_else(|| resting(&self.list)))
     }
 
     /// Pings every host whose breaker is open, so that it is used again soon after it is back.
@@ -214,7 +217,7 @@ impl Endpoints {
                 endpoint.succeeded();
             }
             Err(SourceError::Limited(limit, length)) => self.lock().penalty.impose(*limit, *length, now),
-            Err(SourceError::GeoBlocked) => self.geo_blocked(endpoint),
+            Err(SourceError::GeoBlocked) => endpoint.geo_blocked(self.exchange, &self.events),
             Err(error) => endpoint.failed(error, now),
         }
         result
@@ -260,35 +263,21 @@ impl Endpoints {
         held.map_err(|(limit, left)| SourceError::Limited(limit, left))
     }
 
-    /// Permanent: the block is of our place, so only another configuration changes it.
-    fn geo_blocked(&self, endpoint: &Endpoint) {
-        endpoint.lock().geo_blocked = true;
-        self.events.endpoint_geo_blocked(self.exchange, endpoint.guard.target());
-    }
-
-    /// Why no host may be asked now.
-    fn resting(&self) -> SourceError {
-        let now = Instant::now();
-        let waits = self.list.iter().filter_map(|endpoint| endpoint.rest(now));
-        let Some((left, failure)) = waits.min_by_key(|(left, _)| *left) else {
-            return SourceError::GeoBlocked;
-        };
-        SourceError::Resting { failure: failure.map(Box::new), left }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Limits> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The weight of a minute that is ours to use.
-fn usable_weight(exchange: Exchange) -> u64 {
-    let limit = u64::from(exchange.request_weight_limit());
-    match exchange {
-        Exchange::Binance => limit * USABLE_PERCENT / 100,
-        // Their requests are paced by the second besides.
-        Exchange::Coinbase | Exchange::Kraken => limit,
-    }
+/// How long a request may take, and how large its answer may be.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    time: Duration,
+}
+
+/// A host of an exchange and how it did lately.
+pub(crate) struct Endpoint {
+    pub(crate) base: Url,
 }
 
 impl SourceError {
@@ -299,18 +288,34 @@ impl SourceError {
 }
 
 impl Endpoint {
-    fn may_be_asked(&self) -> bool {
+    /// How it is named in metrics and logs.
+    pub(crate) fn name(&self) -> &str {
+        self.guard.target()
+    }
+
+    pub(crate) fn may_be_asked(&self) -> bool {
         let now = Instant::now();
         let state = self.lock();
         !state.geo_blocked && state.rest_until.is_none_or(|until| until <= now) && self.guard.wait().is_none()
     }
 
-    fn succeeded(&self) {
+    /// True when only the breaker's patience stands between it and another try.
+    pub(crate) fn is_away(&self) -> bool {
+        self.guard.state() == BreakerState::Open && !self.lock().geo_blocked
+    }
+
+    /// Permanent: the block is of our place, so only another configuration changes it.
+    pub(crate) fn geo_blocked(&self, exchange: Exchange, events: &Events) {
+        self.lock().geo_blocked = true;
+        events.endpoint_geo_blocked(exchange, self.name());
+    }
+
+    pub(crate) fn succeeded(&self) {
         self.lock().rest_until = None;
         self.guard.succeeded();
     }
 
-    fn failed(&self, error: &SourceError, now: Instant) {
+    pub(crate) fn failed(&self, error: &SourceError, now: Instant) {
         let wait = self.guard.failed();
         let mut state = self.lock();
         state.rest_until = Some(now + wait);

@@ -15,7 +15,7 @@ pub enum ProducerError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// An endpoint that is no base URL.
-    #[error("source {source_name}: endpoint {url:?} {problem}; write it as https://host")]
+    #[error("source {source_name}: endpoint {url:?} {problem}; write it as {scheme}s://host")]
     Endpoint {
         /// The source.
         source_name: String,
@@ -23,7 +23,14 @@ pub enum ProducerError {
         url: String,
         /// What is wrong with it.
         problem: &'static str,
+        /// The scheme that it should have; with an `s` where it is encrypted.
+        scheme: &'static str,
     },
+    /// There are no certificates to tell an exchange by.
+    #[error(
+        "the system's CA certificates cannot be read: {0}; install ca-certificates, or set SSL_CERT_FILE"
+    )]
+    Certificates(String),
     /// The HTTP client could not be made.
     #[error("the HTTP client cannot be made (are the system's CA certificates installed?)")]
     HttpClient(#[source] reqwest::Error),

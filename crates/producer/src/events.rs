@@ -26,6 +26,11 @@ macro_rules! labels {
     };
 }
 
+mod streams;
+
+use streams::StreamMetrics;
+pub(crate) use streams::{FrameKind, Loss};
+
 labels! {
     /// How a request ended.
     Outcome {
@@ -90,6 +95,7 @@ const LABEL_VALUES: &[(&str, &str, &[&str])] = &[
     ("source_slots_skipped_total", "reason", SkipReason::VALUES),
     ("source_rejected_prices_total", "reason", Rejection::VALUES),
     ("source_rejected_history_total", "reason", BadRecord::REASONS),
+    ("source_rejected_prices_total", "reason", BadRecord::REASONS),
     ("produced_messages_total", "outcome", Delivery::VALUES),
 ];
 
@@ -112,6 +118,7 @@ pub(crate) struct Events {
     price_time: prometheus::GaugeVec,
     produced: IntCounterVec,
     produce_seconds: Histogram,
+    streams: StreamMetrics,
 }
 
 impl Events {
@@ -174,6 +181,7 @@ impl Events {
                 "From a message's acceptance to Kafka's acknowledgement",
                 PRODUCE_SECONDS,
             ),
+            streams: StreamMetrics::new(&metrics),
         };
         for (name, label, values) in LABEL_VALUES {
             metrics.values(name, label, values.iter().copied());

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::{ProducerError, source::SourceError};
 
-const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
 
 /// What was answered, whatever its status.
 #[derive(Debug)]
@@ -32,25 +32,28 @@ impl Reply {
 
 /// The base URLs of a source, checked.
 pub(crate) fn base_urls(source: &SourceConfig) -> Result<Vec<Url>, ProducerError> {
-    let parse = |text: &String| {
-        let faulty = |problem| ProducerError::Endpoint {
-            source_name: source.name.clone(),
-            // A password in front of an `@` is not repeated.
-            url: text.rsplit('@').next().unwrap_or_default().to_owned(),
-            problem,
-        };
-        let url: Url = text.parse().map_err(|_| faulty("is no URL"))?;
-        match check(&url) {
-            Some(problem) => Err(faulty(problem)),
-            None => Ok(url),
-        }
-    };
-    source.endpoints().iter().map(parse).collect()
+    source.endpoints().iter().map(|text| base_url(&source.name, text, "http")).collect()
 }
 
-fn check(url: &Url) -> Option<&'static str> {
-    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-        Some("is neither https:// nor http://")
+/// A base URL of a source, checked. Its scheme is this one, or the same with an `s`.
+pub(crate) fn base_url(source: &str, text: &str, scheme: &'static str) -> Result<Url, ProducerError> {
+    let faulty = |problem| ProducerError::Endpoint {
+        source_name: source.to_owned(),
+        // A password in front of an `@` is not repeated.
+        url: text.rsplit('@').next().unwrap_or_default().to_owned(),
+        problem,
+        scheme,
+    };
+    let url: Url = text.parse().map_err(|_| faulty("is no URL"))?;
+    match check(&url, scheme) {
+        Some(problem) => Err(faulty(problem)),
+        None => Ok(url),
+    }
+}
+
+fn check(url: &Url, scheme: &str) -> Option<&'static str> {
+    if url.scheme().strip_suffix('s').unwrap_or(url.scheme()) != scheme || !url.has_host() {
+        Some("has another scheme")
     } else if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
         Some("has more than a scheme and a host")
     } else if !url.username().is_empty() || url.password().is_some() {

@@ -4,6 +4,7 @@
 //!   they bring goes through one bounded queue, as [`Arrival`]s.
 //! - `sequence`: puts the arrivals of each market in order, notices what is missing and has it repaired.
 
+mod client;
 pub(crate) mod connections;
 mod sequence;
 
@@ -44,3 +45,6 @@ pub(crate) enum Arrival {
         connection: u64,
     },
 }
+
+#[cfg(test)]
+mod tests;
