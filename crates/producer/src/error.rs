@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use pricepipe_core::config::ConfigError;
+use pricepipe_core::{Exchange, config::ConfigError};
 use pricepipe_service::worker::CONFIG_EXIT;
 use rdkafka::error::KafkaError;
 
@@ -37,8 +37,16 @@ pub enum ProducerError {
     /// The Kafka client could not be made. Not the library's own error, whose text may hold a password.
     #[error("the Kafka client cannot be made: {0}")]
     KafkaClient(String),
+    /// An exchange does not say which markets it has.
+    #[error("{exchange} does not list its symbols: {reason}")]
+    NoListings {
+        /// Which exchange.
+        exchange: Exchange,
+        /// Why.
+        reason: String,
+    },
     /// A task ended that should not have.
-    #[error("the poll loop of a source ended unexpectedly; what was accepted is in Kafka")]
+    #[error("the loop of a source ended unexpectedly; what was accepted is in Kafka")]
     Died(#[source] tokio::task::JoinError),
     /// Kafka did not acknowledge everything before the deadline.
     #[error(
@@ -59,7 +67,9 @@ impl ProducerError {
     /// The exit code that goes with it: 3 for a configuration that cannot be used, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            ProducerError::Died(_) | ProducerError::Undelivered { .. } => ExitCode::FAILURE,
+            ProducerError::Died(_) | ProducerError::Undelivered { .. } | ProducerError::NoListings { .. } => {
+                ExitCode::FAILURE
+            }
             _ => CONFIG_EXIT.into(),
         }
     }

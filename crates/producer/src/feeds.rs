@@ -1,6 +1,7 @@
 //! What each source does all the time, by its kind of feed: one file a kind. A source is one or more loops that run
 //! until they are told to stop.
 
+mod replay;
 mod rest;
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
@@ -53,7 +54,8 @@ impl Shared<'_> {
     ) -> Result<Vec<Loop>, ProducerError> {
         match &source.feed {
             Feed::Rest(rest) => self.rest(source, rest, exchanges),
-            Feed::Websocket(_) | Feed::Replay(_) => Ok(Vec::new()),
+            Feed::Replay(replay) => self.replay(source, replay, exchanges),
+            Feed::Websocket(_) => Ok(Vec::new()),
         }
     }
 

@@ -2,20 +2,33 @@
 
 use std::{error::Error, time::Duration};
 
-use pricepipe_core::config::SourceConfig;
+use pricepipe_core::{Timestamp, config::SourceConfig};
+use pricepipe_exchange::Answer;
 use pricepipe_service::clock;
-use reqwest::{Client, Response, Url, redirect::Policy};
+use reqwest::{Client, Response, Url, header::HeaderMap, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use crate::{
-    ProducerError,
-    endpoints::{Reply, Request},
-    source::SourceError,
-};
+use crate::{ProducerError, source::SourceError};
 
-/// No answer of an exchange is nearly as large.
-const LARGEST_ANSWER: usize = 4 << 20;
 pub(crate) const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
+
+/// What was answered, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) headers: HeaderMap,
+    status: u16,
+    body: Vec<u8>,
+    /// When the last byte arrived.
+    received: Timestamp,
+}
+
+impl Reply {
+    /// To be read.
+    pub(crate) fn answer(&self) -> Answer<'_> {
+        let Reply { headers, status, body, received } = self;
+        Answer { status: *status, headers, body, received: *received }
+    }
+}
 
 /// The base URLs of a source, checked.
 pub(crate) fn base_urls(source: &SourceConfig) -> Result<Vec<Url>, ProducerError> {
@@ -83,26 +96,30 @@ pub(crate) fn client(bases: &[Url]) -> Result<Client, reqwest::Error> {
     }
 }
 
-/// Sends a request and reads the whole answer, both within `timeout`.
+/// A path and query at this host.
+pub(crate) fn url(base: &Url, path_and_query: &str) -> String {
+    format!("{}{path_and_query}", base.as_str().trim_end_matches('/'))
+}
+
+/// Sends a request and reads the whole answer, both within `timeout`, and no more than `largest` bytes of it.
 pub(crate) async fn get(
     client: &Client,
-    base: &Url,
-    request: &Request,
+    url: String,
     timeout: Duration,
+    largest: usize,
 ) -> Result<Reply, SourceError> {
-    let url = format!("{}{}", base.as_str().trim_end_matches('/'), request.path_and_query);
     let fail = |error: reqwest::Error| failure(&error, timeout);
     let response = client.get(url).timeout(timeout).send().await.map_err(fail)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let body = body(response, timeout).await?;
+    let body = body(response, timeout, largest).await?;
     Ok(Reply { status, headers, body, received: clock::now() })
 }
 
-async fn body(mut response: Response, timeout: Duration) -> Result<Vec<u8>, SourceError> {
+async fn body(mut response: Response, timeout: Duration, largest: usize) -> Result<Vec<u8>, SourceError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error, timeout))? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(SourceError::TooLarge(LARGEST_ANSWER));
+        if body.len() + chunk.len() > largest {
+            return Err(SourceError::TooLarge(largest));
         }
         body.extend_from_slice(&chunk);
     }

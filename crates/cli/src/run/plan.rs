@@ -1,6 +1,6 @@
 //! Everything that a run is made of, and its course: connect, work, drain, judge.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use pricepipe_core::{
     Pipeline,
@@ -8,6 +8,7 @@ use pricepipe_core::{
     pipeline::Topic,
 };
 use pricepipe_exchange_sim::SimConfig;
+use pricepipe_producer::Position;
 use pricepipe_service::{Process, health::Condition};
 use pricepipe_store::Store;
 
@@ -33,6 +34,8 @@ pub(super) struct Plan {
     pub store_config: StoreConfig,
     pub(super) store: Arc<dyn Store>,
     observers: Observers,
+    /// How far earlier replays came, where Kafka does not tell.
+    pub(super) replayed: HashMap<String, Position>,
     process: Process,
     /// Not ready before Kafka was reached …
     connected: Condition,
@@ -57,6 +60,7 @@ impl Plan {
             observers: Observers::of(&pipeline),
             pipeline,
             kafka,
+            replayed: HashMap::new(),
             store_config: store.config.clone(),
             store: opened,
             process: process.clone(),
