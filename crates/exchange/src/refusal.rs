@@ -76,6 +76,15 @@ fn by_status(exchange: Exchange, answer: &Answer<'_>) -> Result<(), Refusal> {
     }
 }
 
+/// Why a connection to streams was not opened, by the answer that came instead.
+pub fn of_connecting(exchange: Exchange, answer: &Answer<'_>) -> Refusal {
+    match (by_status(exchange, answer), answer.status) {
+        (Err(refusal), _) => refusal,
+        (Ok(()), status @ 500..) => unavailable(status),
+        (Ok(()), status) => Refusal::UnexpectedStatus(status),
+    }
+}
+
 fn unavailable(status: u16) -> Refusal {
     Refusal::Unavailable(format!("HTTP {status}"))
 }

@@ -13,6 +13,9 @@ use pricepipe_exchange::{
     listing::{self, Listing},
     stream,
 };
+use pricepipe_service::{Guard, Process, clock};
+use reqwest::{Client, Url};
+use tokio::time::sleep;
 
 use crate::{
     ProducerError,
@@ -21,6 +24,7 @@ use crate::{
     http::{self, Reply},
     penalty::Penalty,
     source::SourceError,
+    streams::connections::Gate,
 };
 
 /// No answer with prices is nearly as large.
@@ -68,13 +72,16 @@ pub(crate) struct Endpoints {
     exchange: Exchange,
 }
 
-    ProducerError,
-    budget::{Budget, Pace},
-    events::Events,
-    http::{self, Reply},
-    penalty::Penalty,
-    source::SourceError,
-    streams::connections::Gate,
+/// How long a request may take, and how large its answer may be.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    time: Duration,
+}
+
+/// A host of an exchange and how it did lately.
+pub(crate) struct Endpoint {
+    pub(crate) base: Url,
     guard: Arc<Guard>,
     state: Mutex<EndpointState>,
 }
@@ -268,16 +275,24 @@ impl Endpoints {
     }
 }
 
-/// How long a request may take, and how large its answer may be.
-#[derive(Clone, Copy)]
-struct Bounds {
-    bytes: usize,
-    time: Duration,
+/// Why no host may be asked now.
+pub(crate) fn resting<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> SourceError {
+    let now = Instant::now();
+    let waits = endpoints.into_iter().filter_map(|endpoint| endpoint.rest(now));
+    let Some((left, failure)) = waits.min_by_key(|(left, _)| *left) else {
+        return SourceError::GeoBlocked;
+    };
+    SourceError::Resting { failure: failure.map(Box::new), left }
 }
 
-/// A host of an exchange and how it did lately.
-pub(crate) struct Endpoint {
-    pub(crate) base: Url,
+/// The weight of a minute that is ours to use.
+fn usable_weight(exchange: Exchange) -> u64 {
+    let limit = u64::from(exchange.request_weight_limit());
+    match exchange {
+        Exchange::Binance => limit * USABLE_PERCENT / 100,
+        // Their requests are paced by the second besides.
+        Exchange::Coinbase | Exchange::Kraken => limit,
+    }
 }
 
 impl SourceError {
@@ -293,12 +308,6 @@ impl Endpoint {
         self.guard.target()
     }
 
-    pub(crate) fn may_be_asked(&self) -> bool {
-        let now = Instant::now();
-        let state = self.lock();
-        !state.geo_blocked && state.rest_until.is_none_or(|until| until <= now) && self.guard.wait().is_none()
-    }
-
     /// True when only the breaker's patience stands between it and another try.
     pub(crate) fn is_away(&self) -> bool {
         self.guard.state() == BreakerState::Open && !self.lock().geo_blocked
@@ -308,6 +317,12 @@ impl Endpoint {
     pub(crate) fn geo_blocked(&self, exchange: Exchange, events: &Events) {
         self.lock().geo_blocked = true;
         events.endpoint_geo_blocked(exchange, self.name());
+    }
+
+    pub(crate) fn may_be_asked(&self) -> bool {
+        let now = Instant::now();
+        let state = self.lock();
+        !state.geo_blocked && state.rest_until.is_none_or(|until| until <= now) && self.guard.wait().is_none()
     }
 
     pub(crate) fn succeeded(&self) {

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use pricepipe_core::Exchange;
+use pricepipe_exchange::{Answer, Refusal, refusal_of_connecting};
 use pricepipe_service::clock;
 use reqwest::Url;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -12,19 +14,12 @@ use tokio_tungstenite::{
         Error,
         client::IntoClientRequest,
         handshake::client::Response,
-        http::{
-            HeaderValue, Response as HttpResponse,
-            header::{RETRY_AFTER, USER_AGENT},
-        },
+        http::{HeaderValue, Response as HttpResponse, header::USER_AGENT},
         protocol::WebSocketConfig,
     },
 };
 
-use crate::{
-    ProducerError, http,
-    penalty::{Limit, retry_after},
-    source::SourceError,
-};
+use crate::{ProducerError, http, source::SourceError};
 
 /// No frame of an exchange is nearly as large.
 const LARGEST_FRAME: usize = 1 << 20;
@@ -59,7 +54,13 @@ pub(super) fn connector(bases: &[Url]) -> Result<Connector, ProducerError> {
 }
 
 /// Opens a connection to a host at this path.
-pub(super) async fn open(base: &Url, path: &str, connector: &Connector) -> Result<Client, SourceError> {
+pub(super) async fn open(
+    exchange: Exchange,
+    base: &Url,
+    path: &str,
+    connector: &Connector,
+) -> Result<Client, SourceError> {
+    let failure = |error| failure(exchange, error);
     let url = format!("{}{path}", base.as_str().trim_end_matches('/'));
     let mut request = url.into_client_request().map_err(failure)?;
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(http::USER_AGENT));
@@ -79,9 +80,9 @@ pub(super) async fn open(base: &Url, path: &str, connector: &Connector) -> Resul
     opened.map(|(client, _)| client).map_err(failure)
 }
 
-fn failure(error: Error) -> SourceError {
+fn failure(exchange: Exchange, error: Error) -> SourceError {
     match error {
-        Error::Http(response) => refusal(&response),
+        Error::Http(response) => refusal(exchange, &response).into(),
         Error::Io(error) => SourceError::Unreachable(error.to_string()),
         Error::Tls(error) => SourceError::Unreachable(error.to_string()),
         other => SourceError::Interrupted(other.to_string()),
@@ -89,43 +90,38 @@ fn failure(error: Error) -> SourceError {
 }
 
 /// What an answer means that is no consent.
-fn refusal<T>(response: &HttpResponse<T>) -> SourceError {
-    let limited = |limit| {
-        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        SourceError::Limited(limit, retry_after(header, limit, clock::now()))
+fn refusal(exchange: Exchange, response: &HttpResponse<Option<Vec<u8>>>) -> Refusal {
+    let answer = Answer {
+        status: response.status().as_u16(),
+        headers: response.headers(),
+        body: response.body().as_deref().unwrap_or_default(),
+        received: clock::now(),
     };
-    match response.status().as_u16() {
-        429 => limited(Limit::Rate),
-        418 => limited(Limit::Ban),
-        451 => SourceError::GeoBlocked,
-        403 => SourceError::Forbidden,
-        status @ 500.. => SourceError::Unavailable(format!("HTTP {status}")),
-        status => SourceError::UnexpectedStatus(status),
-    }
+    refusal_of_connecting(exchange, &answer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(status: u16, wait: Option<&str>) -> SourceError {
+    fn refused(status: u16, wait: Option<&str>) -> Refusal {
         let response = HttpResponse::builder().status(status);
-        let response = wait.into_iter().fold(response, |r, wait| r.header(RETRY_AFTER, wait));
-        refusal(&response.body(()).unwrap())
+        let response = wait.into_iter().fold(response, |r, wait| r.header("Retry-After", wait));
+        refusal(Exchange::Binance, &response.body(None).unwrap())
     }
 
     #[test]
     fn a_refusal_to_connect_means_what_it_means_to_a_request() {
         let seconds = Duration::from_secs;
-        for (answer, error) in [
-            (refused(429, Some("7")), SourceError::Limited(Limit::Rate, seconds(7))),
-            (refused(418, None), SourceError::Limited(Limit::Ban, seconds(120))),
-            (refused(451, None), SourceError::GeoBlocked),
-            (refused(403, None), SourceError::Forbidden),
-            (refused(503, None), SourceError::Unavailable("HTTP 503".to_owned())),
-            (refused(200, None), SourceError::UnexpectedStatus(200)),
+        for (answer, refusal) in [
+            (refused(429, Some("7")), Refusal::RateLimited(seconds(7))),
+            (refused(418, None), Refusal::Banned(seconds(120))),
+            (refused(451, None), Refusal::GeoBlocked),
+            (refused(403, None), Refusal::Forbidden),
+            (refused(503, None), Refusal::Unavailable("HTTP 503".to_owned())),
+            (refused(404, None), Refusal::UnexpectedStatus(404)),
         ] {
-            assert_eq!(answer, error);
+            assert_eq!(answer, refusal);
         }
     }
 

@@ -64,7 +64,7 @@ impl Hosts {
                 continue;
             }
             self.gate.pass().await?;
-            match client::open(&host.endpoint.base, self.path, &self.connector).await {
+            match client::open(self.exchange, &host.endpoint.base, self.path, &self.connector).await {
                 Ok(client) => {
                     self.gate.lift();
                     return Ok((client, HostId(place)));
