@@ -6,6 +6,7 @@
 
 mod client;
 pub(crate) mod connections;
+mod sequence;
 
 use pricepipe_core::Timestamp;
 use pricepipe_exchange::Record;
