@@ -184,7 +184,7 @@ fn an_embedded_kafka_is_gone_and_what_is_doubled_in_the_store_is_found_all_the_s
 fn double(file: &Path) {
     let connection = rusqlite::Connection::open(file).expect("a store");
     let copied = connection.execute(
-        "INSERT INTO price SELECT collection, 'by hand', symbol, price, exchange, kind, time, received
+        "INSERT INTO price SELECT collection, 'by hand', symbol, price, exchange, kind, time, received, details
          FROM price WHERE symbol = 'BTCUSDT' LIMIT 1",
         [],
     );

@@ -12,8 +12,8 @@ use pricepipe_service::{
 
 use crate::{
     commands::{
-        audit::args as audit, dead_letters::args as dead_letters, man, query::args as query,
-        topics::args as topics, watch::args as watch,
+        audit::args as audit, backfill::args as backfill, dead_letters::args as dead_letters, man,
+        query::args as query, symbols::args as symbols, topics::args as topics, watch::args as watch,
     },
     exit::EXIT_CODES,
 };
@@ -33,6 +33,12 @@ pub(crate) enum Command {
     /// Run a pipeline on this machine
     #[command(after_long_help = run_notes())]
     Run(RunArgs),
+    /// Store the history of a pipeline's symbols: candles or trades of a period
+    #[command(after_long_help = backfill::EXAMPLES)]
+    Backfill(backfill::BackfillArgs),
+    /// List the symbols that an exchange has
+    #[command(after_long_help = symbols::EXAMPLES)]
+    Symbols(symbols::SymbolsArgs),
     /// Check pipeline files as the API server would, and report every fault
     #[command(after_long_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
@@ -76,6 +82,7 @@ impl Command {
     pub(crate) fn progress(&self) -> Option<Progress> {
         match self {
             Command::Run(args) => Some(args.progress),
+            Command::Backfill(args) => Some(args.run.progress),
             Command::Watch(args) => Some(args.progress),
             _ => None,
         }

@@ -71,6 +71,11 @@ fn execute(command: Command) -> Result<(), Failed> {
             dotenv::read()?;
             asynchronously(run::run(&args))
         }
+        Command::Backfill(args) => {
+            dotenv::read()?;
+            asynchronously(commands::backfill::backfill(&args))
+        }
+        Command::Symbols(args) => asynchronously(commands::symbols::symbols(&args)),
         Command::Watch(args) => {
             dotenv::read()?;
             asynchronously(commands::watch::watch(&args))

@@ -32,14 +32,14 @@ impl PeriodArgs {
 
 /// A time, or how long ago it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+pub(crate) enum Moment {
     At(Timestamp),
     Ago(Interval),
 }
 
 impl Moment {
     /// The time that it is when it is asked now.
-    fn before(self, now: Timestamp) -> Timestamp {
+    pub(crate) fn before(self, now: Timestamp) -> Timestamp {
         match self {
             Moment::At(time) => time,
             Moment::Ago(span) => {

@@ -1,11 +1,11 @@
-//! Collects messages into one open batch per collection, and says when a batch is to be written. Pure.
+//! Collects messages into one open batch per collection of a topic, and says when a batch is to be written. Pure.
 
 use std::{
     mem,
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{PriceMessage, config::BatchConfig, message::BadMessage};
+use pricepipe_core::{PriceMessage, config::BatchConfig, message::BadMessage, names::Shelf};
 
 use crate::assignment::{Place, Tenure};
 
@@ -68,15 +68,25 @@ pub(crate) struct Run {
     pub(crate) last_offset: i64,
 }
 
-/// Messages that are written together.
+/// What of a batch goes to one collection.
 #[derive(Debug)]
-pub(crate) struct Batch {
-    /// The collection, as its place among the collections.
-    pub(crate) collection: usize,
-    /// What can be stored, and the record of each.
+pub(crate) struct Part {
+    /// Which of the topic's collections it is.
+    pub(crate) shelf: Shelf,
+    /// What can be stored.
     pub(crate) documents: Vec<PriceMessage>,
     /// The record of each document.
     pub(crate) sources: Vec<usize>,
+}
+
+/// Messages that are settled together. Those of all kinds of a topic are in one batch, whichever collections they go to:
+/// so a partition's messages in it are one run, and its offset moves when the last of these collections has its part.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The topic's collection, as its place among the collections.
+    pub(crate) collection: usize,
+    /// What can be stored, by collection.
+    pub(crate) parts: Vec<Part>,
     /// The records that still lack an id.
     pub(crate) unnamed: Vec<usize>,
     /// The records that cannot be stored, and why.
@@ -113,8 +123,7 @@ impl Batch {
     fn new(collection: usize, opened: Instant) -> Self {
         Batch {
             collection,
-            documents: Vec::new(),
-            sources: Vec::new(),
+            parts: Vec::new(),
             unnamed: Vec::new(),
             bad: Vec::new(),
             runs: Vec::new(),
@@ -145,12 +154,22 @@ impl Batch {
     pub(crate) fn settle(&mut self, index: usize, decoded: Decoded) {
         match decoded {
             Decoded::Good(document) => {
-                self.documents.push(document);
-                self.sources.push(index);
+                let part = self.part(Shelf::of(&document.details));
+                part.documents.push(document);
+                part.sources.push(index);
             }
             Decoded::Unnamed => self.unnamed.push(index),
             Decoded::Bad(reason) => self.bad.push((index, reason)),
         }
+    }
+
+    fn part(&mut self, shelf: Shelf) -> &mut Part {
+        let known = self.parts.iter().position(|part| part.shelf == shelf);
+        let index = known.unwrap_or_else(|| {
+            self.parts.push(Part { shelf, documents: Vec::new(), sources: Vec::new() });
+            self.parts.len() - 1
+        });
+        &mut self.parts[index]
     }
 
     fn extend_run(&mut self, tenure: Tenure, offset: i64) {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::PriceMessage;
+use pricepipe_core::{Details, PriceMessage};
 use pricepipe_service::{Process, clock, health::Condition, metrics::Metrics};
 use pricepipe_store::{StoreError, StoreErrorKind, Written};
 use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
@@ -134,7 +134,8 @@ impl Events {
         // The age of what was there already says nothing about this pipeline.
         if written.inserted > 0 {
             let (now, ages) = (clock::now().as_secs_f64(), self.price_age.local());
-            batch.iter().for_each(|message| ages.observe((now - message.time.as_secs_f64()).max(0.0)));
+            let happened = batch.iter().filter_map(happened);
+            happened.for_each(|happened| ages.observe((now - happened).max(0.0)));
         }
     }
 
@@ -270,6 +271,18 @@ impl Events {
             duplicates: self.totals.duplicates.load(Relaxed),
             dead_letters: self.totals.dead_letters.load(Relaxed),
         }
+    }
+}
+
+/// When it was over what a message tells, in seconds; none of a candle that may change yet.
+fn happened(message: &PriceMessage) -> Option<f64> {
+    let time = message.time.as_secs_f64();
+    match &message.details {
+        Details::Kline(kline) => {
+            let length = kline.interval.as_millis().filter(|_| kline.closed)?;
+            Some(time + length as f64 / 1_000.0)
+        }
+        Details::Price | Details::Trade(_) | Details::Quote(_) => Some(time),
     }
 }
 

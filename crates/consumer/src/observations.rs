@@ -26,7 +26,7 @@ pub struct Snapshot {
 /// What was stored of a symbol.
 #[derive(Clone, Debug)]
 pub struct SymbolStored {
-    /// The collection that it goes to.
+    /// The collection that it was first seen in.
     pub collection: CollectionName,
     /// How many messages of it are stored, those that were there already included.
     pub stored: u64,

@@ -13,7 +13,10 @@ use pricepipe_core::{
 use pricepipe_service::{Process, kafka};
 use pricepipe_store::Store;
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex as AsyncMutex, oneshot},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -146,6 +149,7 @@ fn sink(
         events,
         observations,
         prepared: CancellationToken::new(),
+        shelves: AsyncMutex::default(),
         abandon: CancellationToken::new(),
         writing: AtomicUsize::new(0),
     })

@@ -4,7 +4,8 @@
 //! Until then it is tried again, for ever: an outage holds batches, it does not lose them.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    slice,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,14 +16,16 @@ use std::{
 use pricepipe_core::{
     PriceMessage, Timestamp,
     message::{BadMessage, Position},
+    names::CollectionName,
 };
 use pricepipe_service::{Guard, kafka::native};
 use pricepipe_store::{Store, StoreError, Written};
 use rdkafka::ClientConfig;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    batch::{Batch, Decoded, Record},
+    batch::{Batch, Decoded, Part, Record},
     dead_letter::{DeadLetter, DeadLetters},
     events::{Events, REJECTED_BY_STORE},
     observations::Observations,
@@ -48,8 +51,10 @@ pub(crate) struct Sink {
     pub(crate) observations: Option<Observations>,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) topic_ids: TopicIds,
-    /// Cancelled when the store is prepared.
+    /// Cancelled when the topics' collections are prepared.
     pub(crate) prepared: CancellationToken,
+    /// The collections beside them that are prepared: which kinds a topic has shows when they come.
+    pub(crate) shelves: AsyncMutex<BTreeSet<CollectionName>>,
     /// Cancelled when there is no more time to wait for anything.
     pub(crate) abandon: CancellationToken,
     pub(crate) writing: AtomicUsize,
@@ -63,16 +68,33 @@ pub(crate) struct TopicIds {
 }
 
 impl Sink {
-    /// Prepares the store, however long it takes.
+    /// Prepares the topics' collections, however long it takes.
     pub(crate) async fn prepare(self: Arc<Self>) {
-        let work = async || {
-            watched(self.store.prepare(self.routes.collections()), |t| self.events.store_hangs(t)).await
-        };
-        let failed = |error: &StoreError| self.events.store_failed("prepare", error);
-        if self.store_guard.persist(&self.abandon, work, async || self.ping().await, failed).await.is_some() {
-            self.events.store_answers();
+        if self.prepare_all(self.routes.collections()).await.is_some() {
             self.prepared.cancel();
         }
+    }
+
+    async fn prepare_all(&self, collections: &[CollectionName]) -> Option<()> {
+        let work = async || watched(self.store.prepare(collections), |t| self.events.store_hangs(t)).await;
+        let failed = |error: &StoreError| self.events.store_failed("prepare", error);
+        self.store_guard.persist(&self.abandon, work, async || self.ping().await, failed).await?;
+        self.events.store_answers();
+        Some(())
+    }
+
+    /// Prepares a collection before its first document, unless it is one of the topics' own.
+    async fn prepare_shelf(&self, collection: &CollectionName) -> Option<()> {
+        if self.routes.collections().contains(collection) {
+            return Some(());
+        }
+        // Those who come second wait until it is ready for them, too.
+        let mut ready = self.shelves.lock().await;
+        if !ready.contains(collection) {
+            self.prepare_all(slice::from_ref(collection)).await?;
+            ready.insert(collection.clone());
+        }
+        Some(())
     }
 
     /// Pings the store while nothing is written, so that an outage shows before a price comes.
@@ -101,27 +123,42 @@ impl Sink {
         self.dead_letters.write(&letters, &self.abandon).await
     }
 
-    /// Writes the documents. Gives the records that the store refused, with its reasons.
+    /// Writes the documents, one collection after the other: each batch is one writer. Gives the records that the store
+    /// refused, with its reasons.
     async fn write(&self, batch: &mut Batch) -> Option<Vec<(usize, String)>> {
-        if batch.documents.is_empty() {
+        if batch.parts.is_empty() {
             return Some(Vec::new());
         }
         self.abandon.run_until_cancelled(self.prepared.cancelled()).await?;
-        let documents: Arc<[PriceMessage]> = std::mem::take(&mut batch.documents).into();
         self.writing.fetch_add(1, Relaxed);
-        let written = self.write_documents(batch.collection, &documents).await;
+        let refused = self.write_parts(std::mem::take(&mut batch.parts), batch.collection).await;
         self.writing.fetch_sub(1, Relaxed);
-        let written = written?;
-        if let Some(observations) = &self.observations {
-            observations.stored(&self.routes.collections()[batch.collection], &documents, &written);
-        }
-        // The store names each by its place among the documents.
-        let record = |index: usize| batch.sources.get(index).copied();
-        Some(written.rejected.into_iter().filter_map(|r| Some((record(r.index)?, r.reason))).collect())
+        refused
     }
 
-    async fn write_documents(&self, collection: usize, documents: &Arc<[PriceMessage]>) -> Option<Written> {
-        let collection = &self.routes.collections()[collection];
+    async fn write_parts(&self, parts: Vec<Part>, collection: usize) -> Option<Vec<(usize, String)>> {
+        let base = &self.routes.collections()[collection];
+        let mut refused = Vec::new();
+        for part in parts {
+            let collection = part.shelf.collection(base);
+            self.prepare_shelf(&collection).await?;
+            let documents: Arc<[PriceMessage]> = part.documents.into();
+            let written = self.write_documents(&collection, &documents).await?;
+            if let Some(observations) = &self.observations {
+                observations.stored(&collection, &documents, &written);
+            }
+            // The store names each by its place among the documents.
+            let record = |index: usize| part.sources.get(index).copied();
+            refused.extend(written.rejected.into_iter().filter_map(|r| Some((record(r.index)?, r.reason))));
+        }
+        Some(refused)
+    }
+
+    async fn write_documents(
+        &self,
+        collection: &CollectionName,
+        documents: &Arc<[PriceMessage]>,
+    ) -> Option<Written> {
         let work = async || {
             let started = Instant::now();
             let write = self.store.write(collection, Arc::clone(documents));

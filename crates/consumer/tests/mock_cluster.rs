@@ -94,6 +94,47 @@ fn what_cannot_be_stored_becomes_a_dead_letter_with_its_origin() {
     assert!(letters.iter().any(|(value, _)| *value == refused), "as it came, byte for byte");
 }
 
+/// Messages of all kinds in turn.
+fn of_every_kind(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Vec<u8>> {
+    let own = [
+        r#""kind":"price""#,
+        r#""kind":"trade","quantity":23.00,"side":"sell""#,
+        r#""kind":"kline","interval":"1M","open":1,"high":1,"low":1,"close":1,"volume":0"#,
+        r#""kind":"quote","bid":1,"bidQuantity":1,"ask":1,"askQuantity":1"#,
+    ];
+    let message =
+        move |n: usize| format!(r#"{{"symbol":"btc","price":1,{},"id":"{n}"}}"#, own[n % own.len()]);
+    numbers.map(move |n| message(n).into_bytes())
+}
+
+#[test]
+fn each_kind_goes_to_its_collection_and_no_more_is_committed_than_all_of_them_hold() {
+    let (_cluster, stage) = stage(&[("btc", 1)]);
+    *stage.store.broken.lock().unwrap() = Some("btc_quotes".to_owned());
+    let consumer = stage.start(&["btc"]);
+    stage.produce("btc", 0, of_every_kind(0..80));
+    let stored = |collection| stage.store.ids(collection).len();
+    eventually("the others are stored", || stored("btc") == 40 && stored("btc_klines_1mo") == 20);
+    eventually("not ready, with the reason", || consumer.unmet() == "store: the test says no");
+    std::thread::sleep(Duration::from_secs(2));
+    let offset = || stage.committed("btc", "btc", 0);
+    assert!(offset().is_none_or(|offset| offset <= 3), "offset 3 is a quote: {:?}", offset());
+    *stage.store.broken.lock().unwrap() = None;
+    eventually("the quotes are stored", || stored("btc_quotes") == 20);
+    assert_eq!(
+        consumer.metric(r#"pricepipe_sink_documents_total{collection="btc_quotes",outcome="inserted"}"#),
+        Some(20.0)
+    );
+    assert_eq!(consumer.observations.snapshot().collections["btc_klines_1mo"].inserted, 20);
+    let summary = consumer.drain();
+    assert_eq!((summary.stored, summary.duplicates, summary.dead_letters), (80, 0, 0));
+    assert_eq!(offset(), Some(80));
+    let numbers = |first: usize| (first..80).step_by(4).map(|n| n.to_string());
+    assert_eq!(stage.store.ids("btc"), numbers(0).chain(numbers(1)).collect());
+    assert_eq!(stage.store.ids("btc_klines_1mo"), numbers(2).collect());
+    assert_eq!(stage.store.ids("btc_quotes"), numbers(3).collect());
+}
+
 #[test]
 fn plain_messages_are_named_by_the_topics_own_id() {
     let (_cluster, stage) = stage(&[("btc", 2)]);

@@ -40,7 +40,8 @@ pub enum Event {
     Quote(u64),
     /// A candle that does not change any more: its interval and when it begins.
     Kline(KlineInterval, Timestamp),
-    /// A candle that may still change, as it was at a moment: interval, beginning, moment in milliseconds since 1970.
+    /// A candle that may still change, in one of its states: interval, beginning, and what tells the states apart in their
+    /// order: the moment in milliseconds since 1970, or how many trades it is made of.
     PartialKline(KlineInterval, Timestamp, u64),
 }
 

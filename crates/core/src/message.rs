@@ -6,15 +6,16 @@
 
 mod details;
 mod pinned;
+mod read;
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use self::details::ReadDetails;
+use self::read::{Read, number, text};
 pub use self::{
-    details::{Details, Field, Kind, Kline, Quote, Side, Trade},
+    details::{Details, Field, Kind, Kline, Quote, Side, Source, Trade},
     pinned::pinned,
 };
 use crate::{Price, PriceError, Timestamp, TimestampError, identity};
@@ -150,25 +151,6 @@ struct Written<'a> {
     id: &'a str,
 }
 
-/// The fields as they lie in the payload. Unknown fields are left alone: later versions may add some.
-#[derive(Deserialize)]
-struct Read<'a> {
-    #[serde(borrow, default)]
-    symbol: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    price: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    exchange: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    time: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    received: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
-}
-
 impl PriceMessage {
     /// What kind of observation it is.
     pub fn kind(&self) -> Kind {
@@ -202,7 +184,8 @@ impl PriceMessage {
         let read: Read<'_> =
             serde_json::from_slice(payload).map_err(|e| BadMessage::NotJson(e.to_string()))?;
         let symbol = text(read.symbol.ok_or(BadMessage::NoSymbol)?, 64).ok_or(BadMessage::InvalidSymbol)?;
-        let price = price(read.price.ok_or(BadMessage::NoPrice)?)?;
+        let price =
+            number(read.price.ok_or(BadMessage::NoPrice)?).parse().map_err(BadMessage::InvalidPrice)?;
         let exchange = match read.exchange {
             None => Cow::Borrowed(UNKNOWN_EXCHANGE),
             Some(raw) => exchange(text(raw, 32).ok_or(BadMessage::InvalidExchange)?),
@@ -213,12 +196,7 @@ impl PriceMessage {
                 text(raw, 32).and_then(|name| Kind::from_name(&name)).ok_or(BadMessage::UnknownKind)?
             }
         };
-        let details = match kind {
-            Kind::Price => Details::Price,
-            kind => serde_json::from_slice::<ReadDetails<'_>>(payload)
-                .map_err(|e| BadMessage::NotJson(e.to_string()))?
-                .of(kind)?,
-        };
+        let details = Details::read(kind, &read)?;
         let time = moment("time", read.time, position.timestamp)?;
         let received = moment("received", read.received, position.timestamp)?;
         let id = match read.id {
@@ -230,28 +208,6 @@ impl PriceMessage {
         };
         Ok(PriceMessage { symbol: symbol.into_owned(), price, exchange, details, time, received, id })
     }
-}
-
-/// A JSON string of 1 to `max` characters without control characters.
-fn text(raw: &RawValue, max: usize) -> Option<Cow<'_, str>> {
-    let json = raw.get();
-    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    let text = if inner.contains('\\') {
-        Cow::Owned(serde_json::from_str(json).ok()?)
-    } else {
-        Cow::Borrowed(inner)
-    };
-    let fits = !text.is_empty() && text.len() <= max * 4 && text.chars().count() <= max;
-    (fits && !text.chars().any(char::is_control)).then_some(text)
-}
-
-/// A JSON number, or a string that holds one, as exchanges send it.
-fn price(raw: &RawValue) -> Result<Price, BadMessage> {
-    let text = match text(raw, 64) {
-        Some(text) => text,
-        None => Cow::Borrowed(raw.get()),
-    };
-    text.parse().map_err(BadMessage::InvalidPrice)
 }
 
 /// Known names are not copied.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Details, KlineInterval};
+
 /// A name outside its alphabet or length; the text says what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -57,6 +59,9 @@ macro_rules! name {
     };
 }
 
+/// The longest name of a collection.
+const LONGEST_COLLECTION: usize = 120;
+
 name! {
     /// A Kafka topic.
     TopicName,
@@ -72,7 +77,7 @@ name! {
     CollectionName,
     "a collection is 1 to 120 of A-Z, a-z, 0-9, '_' and '-', and begins with a letter or a digit",
     |text| {
-        (1..=120).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+        (1..=LONGEST_COLLECTION).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
             && text.as_bytes()[0].is_ascii_alphanumeric()
     }
 }
@@ -116,11 +121,61 @@ pub fn consumer_group(namespace: &str, pipeline: &PipelineName) -> String {
 /// The collection that a topic's messages go to unless the pipeline says otherwise: the topic's own name,
 /// with what a collection may not have replaced by `_`.
 pub fn default_collection(topic: &TopicName) -> String {
-    topic.as_str().chars().take(120).map(|c| if c == '.' { '_' } else { c }).collect()
+    topic.as_str().chars().take(LONGEST_COLLECTION).map(|c| if c == '.' { '_' } else { c }).collect()
+}
+
+/// Which of a topic's collections an observation goes to. Queries over prices read the first alone, so that candles and
+/// offers, whose price is made up, do not count among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// Prices and trades: the topic's collection itself.
+    Prices,
+    /// Candles of an interval, closed or not.
+    Klines(KlineInterval),
+    /// The best offers.
+    Quotes,
+}
+
+impl Shelf {
+    /// Where an observation goes.
+    pub fn of(details: &Details) -> Self {
+        match details {
+            Details::Price | Details::Trade(_) => Shelf::Prices,
+            Details::Kline(kline) => Shelf::Klines(kline.interval),
+            Details::Quote(_) => Shelf::Quotes,
+        }
+    }
+
+    /// The collection, beside that of the topic.
+    pub fn collection(self, base: &CollectionName) -> CollectionName {
+        let suffix = match self {
+            Shelf::Prices => return base.clone(),
+            Shelf::Klines(interval) => match interval.as_str() {
+                // Some file systems and people do not tell `1M` from `1m`.
+                "1M" => "_klines_1mo".to_owned(),
+                name => format!("_klines_{name}"),
+            },
+            Shelf::Quotes => "_quotes".to_owned(),
+        };
+        let room = LONGEST_COLLECTION - suffix.len();
+        if base.0.len() <= room {
+            return CollectionName(format!("{base}{suffix}"));
+        }
+        // Long names that differ in their last letters alone still have collections of their own.
+        let hash = format!("_{:08x}", fnv1a(base.as_str()));
+        CollectionName(format!("{}{hash}{suffix}", &base.0[..room - hash.len()]))
+    }
+}
+
+/// The 32-bit hash of Fowler, Noll and Vo: the same for ever, as a name has to be.
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -156,6 +211,33 @@ mod tests {
         let pipeline: PipelineName = "a".repeat(50).parse().unwrap();
         let topic = dead_letter_topic(&pipeline);
         assert_eq!(topic.as_str().parse::<TopicName>().unwrap(), topic);
+    }
+
+    fn shelves() -> impl Iterator<Item = Shelf> {
+        KlineInterval::all().map(Shelf::Klines).chain([Shelf::Prices, Shelf::Quotes])
+    }
+
+    #[test]
+    fn each_shelf_is_a_collection_whose_name_differs_by_more_than_case() {
+        let name = |shelf: Shelf| shelf.collection(&"btc".parse().unwrap()).to_string();
+        assert_eq!(name(Shelf::Prices), "btc");
+        assert_eq!(name(Shelf::Quotes), "btc_quotes");
+        assert_eq!(name(Shelf::Klines("1m".parse().unwrap())), "btc_klines_1m");
+        assert_eq!(name(Shelf::Klines("1M".parse().unwrap())), "btc_klines_1mo");
+        let names: BTreeSet<String> = shelves().map(|shelf| name(shelf).to_lowercase()).collect();
+        assert_eq!(names.len(), shelves().count());
+    }
+
+    #[test]
+    fn the_shelves_of_the_longest_names_are_legal_and_apart() {
+        let bases: Vec<CollectionName> =
+            ["a", "b"].map(|end| format!("{}{end}", "x".repeat(119)).parse().unwrap()).into();
+        let names: BTreeSet<CollectionName> =
+            bases.iter().flat_map(|base| shelves().map(|shelf| shelf.collection(base))).collect();
+        assert_eq!(names.len(), 2 * shelves().count());
+        for name in names {
+            assert_eq!(name.as_str().parse::<CollectionName>().as_ref(), Ok(&name));
+        }
     }
 
     proptest! {

@@ -9,10 +9,14 @@ use pricepipe_core::Symbol;
 
 use crate::{majors, recording::Recording};
 
+mod streams;
+
+pub use streams::{RequestRate, Start, StreamLimits, TapePace, TapePlayback, TradeFlow};
+
 /// Entries of the ledger and of the request log that a demo keeps.
 const DEMO_HISTORY: usize = 100_000;
 
-/// A simulated exchange. `SimConfig::default()` is a complete one: about sixty well-known symbols on a free port.
+/// A simulated exchange. `SimConfig::default()` is a complete one: about seventy well-known symbols on a free port.
 #[derive(Clone, Debug)]
 pub struct SimConfig {
     /// Where it listens; port 0 takes any free one.
@@ -27,8 +31,14 @@ pub struct SimConfig {
     pub pace: Pace,
     /// Recordings that are played as the price of a symbol. Their symbols need not be listed.
     pub playbacks: Vec<Playback>,
+    /// How trades go by that nobody has recorded, for streams and history.
+    pub trades: TradeFlow,
+    /// Recordings that are played as the trades, or the candles, of a symbol. Their symbols need not be listed.
+    pub tapes: Vec<TapePlayback>,
     /// How much a client may ask for.
     pub limits: Limits,
+    /// What streams keep to, and how often Coinbase and Kraken may be asked.
+    pub streams: StreamLimits,
     /// The most entries that the ledger keeps; `None` keeps all.
     pub ledger_capacity: Option<usize>,
     /// The most entries that the request log keeps; `None` keeps all.
@@ -55,7 +65,10 @@ impl Default for SimConfig {
             seed: 1,
             pace: Pace::PerRequest,
             playbacks: Vec::new(),
+            trades: TradeFlow::default(),
+            tapes: Vec::new(),
             limits: Limits::default(),
+            streams: StreamLimits::default(),
             ledger_capacity: None,
             request_capacity: None,
         }

@@ -10,17 +10,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use pricepipe_core::Symbol;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{faults::Rule, server::Sim};
+use crate::{faults::Rule, server::Sim, trade::Trade};
 
-/// `/sim/faults`, `/sim/ledger` and `/sim/requests`.
+/// Every path below `/sim`.
 pub(crate) fn router() -> Router<Arc<Sim>> {
     Router::new()
         .route("/sim/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/sim/ledger", get(ledger))
         .route("/sim/requests", get(requests))
+        .route("/sim/streams", get(streams))
+        .route("/sim/trades", get(trades).delete(lose_trades))
 }
 
 async fn faults(State(sim): State<Arc<Sim>>) -> impl IntoResponse {
@@ -71,6 +74,39 @@ async fn ledger(State(sim): State<Arc<Sim>>, Query(After { after }): Query<After
 
 async fn requests(State(sim): State<Arc<Sim>>) -> impl IntoResponse {
     lines(&sim.requests.entries())
+}
+
+async fn streams(State(sim): State<Arc<Sim>>) -> impl IntoResponse {
+    Json(json!({ "connections": sim.streams.connections(), "symbols": sim.streams.symbols() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSymbol {
+    symbol: Symbol,
+    #[serde(default)]
+    after: u64,
+    #[serde(default)]
+    count: u64,
+}
+
+async fn trades(State(sim): State<Arc<Sim>>, Query(asked): Query<OfSymbol>) -> Response {
+    let mut trades: Vec<Trade> = Vec::new();
+    if let Some(tape) = sim.market().tape_of(&asked.symbol, sim.moment()) {
+        let begin = tape.position(|trade| trade.id <= asked.after);
+        trades.extend(tape.trades().range(begin..));
+    }
+    lines(&trades)
+}
+
+async fn lose_trades(State(sim): State<Arc<Sim>>, Query(asked): Query<OfSymbol>) -> StatusCode {
+    match sim.market().tape_of(&asked.symbol, sim.moment()) {
+        Some(tape) => {
+            tape.lose(asked.count);
+            StatusCode::NO_CONTENT
+        }
+        None => StatusCode::NOT_FOUND,
+    }
 }
 
 /// JSON, one value a line.

@@ -1,8 +1,11 @@
 //! Scripted faults: what goes wrong, for how long, and whose turn it is. Pure; time is an argument.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use pricepipe_core::Symbol;
 use serde::{Deserialize, Serialize};
 
-use crate::locked;
+use crate::{locked, stream::StreamFault};
 
 /// The largest body that a fault makes: 100 MiB.
 pub(crate) const MAX_OVERSIZED_BYTES: usize = 100 << 20;
@@ -94,6 +97,13 @@ pub enum Fault {
     Reordered,
     /// A field that no client knows.
     ExtraField,
+    /// This percentage of trades or candles is left out of pages of history.
+    HistoryGaps {
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// Something that goes wrong with a stream. Connections meet it, and not requests.
+    Stream(StreamFault),
 }
 
 /// A status instead of prices. Without a body of its own it has the one that the exchange would send.
@@ -147,6 +157,7 @@ impl Fault {
                 | UsedWeight { .. }
                 | Reordered
                 | ExtraField
+                | HistoryGaps { .. }
         )
     }
 
@@ -161,7 +172,7 @@ impl Fault {
     }
 }
 
-/// A fault, the requests that it is for, and how long it lasts.
+/// A fault, the requests or connections that it is for, and how long it lasts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
@@ -170,7 +181,7 @@ pub struct Rule {
     /// How long.
     #[serde(default)]
     pub lasts: Lasts,
-    /// Only requests whose path begins so; all when not given.
+    /// Only requests whose path begins so; all when not given. `/` is that path alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
@@ -179,7 +190,7 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Lasts {
-    /// For so many requests.
+    /// For so many requests, or for so many connections when it is a fault of streams.
     Requests(u32),
     /// For so many milliseconds after the first request that meets it.
     Millis(u64),
@@ -234,6 +245,10 @@ impl Rule {
             Fault::UsedWeight { value } if HeaderValue::from_str(value).is_err() => {
                 Some("fault.value cannot be a header; leave out control characters".into())
             }
+            Fault::HistoryGaps { percent } if *percent > 100 => {
+                Some(format!("fault.percent is {percent}; use 0 to 100"))
+            }
+            Fault::Stream(fault) => fault.problem(),
             Fault::Oversized { bytes } if *bytes > MAX_OVERSIZED_BYTES => {
                 Some(format!("fault.bytes is {bytes}; use at most {MAX_OVERSIZED_BYTES}"))
             }
@@ -250,13 +265,30 @@ fn is_final(status: u16) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     script: Arc<Mutex<VecDeque<Scripted>>>,
+    /// How often the script was changed.
+    version: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
 struct Scripted {
     rule: Rule,
+    number: u64,
     met: u32,
     first_met: Option<Instant>,
+    /// The connections that have met it, and how many frames each had sent by then.
+    connections: BTreeMap<u64, u64>,
+}
+
+/// A fault of a stream that a connection has met.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamFaultInForce {
+    /// The number of its rule.
+    pub(crate) rule: u64,
+    pub(crate) fault: StreamFault,
+    /// When it ends; if not then, with the connection.
+    pub(crate) until: Option<Instant>,
+    /// How many frames the connection had sent when it met the fault.
+    pub(crate) met_at_frame: u64,
 }
 
 /// What one request meets.
@@ -271,27 +303,56 @@ pub(crate) struct Effects {
 impl Faults {
     /// Adds a rule at the end of the script.
     pub fn add(&self, rule: Rule) {
-        locked(&self.script).push_back(Scripted { rule, met: 0, first_met: None });
+        let mut script = locked(&self.script);
+        let number = self.version.fetch_add(1, Ordering::SeqCst) + 1;
+        script.push_back(Scripted { rule, number, met: 0, first_met: None, connections: BTreeMap::new() });
     }
 
     /// Ends all faults. Answers that are already on their way stay as they are.
     pub fn clear(&self) {
-        locked(&self.script).clear();
+        let mut script = locked(&self.script);
+        script.clear();
+        self.version.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The rules that are not over yet.
     pub fn rules(&self) -> Vec<Rule> {
+        let now = Instant::now();
+        let script = locked(&self.script);
+        script
+            .iter()
+            .filter(|scripted| !scripted.is_over(now))
+            .map(|scripted| scripted.rule.clone())
+            .collect()
+    }
+
+    /// Different from every number that it was before the script was last changed; never 0.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst) + 1
+    }
+
+    /// The faults that a connection meets: those that it has met before, and those that are still to be met.
+    pub(crate) fn meet_stream(
+        &self,
+        now: Instant,
+        path: &str,
+        connection: u64,
+        frames: u64,
+    ) -> Vec<StreamFaultInForce> {
         let mut script = locked(&self.script);
-        script.retain(|scripted| !scripted.is_over(Instant::now()));
-        script.iter().map(|scripted| scripted.rule.clone()).collect()
+        script.iter_mut().filter_map(|scripted| scripted.meet_stream(now, path, connection, frames)).collect()
     }
 
     /// What a request meets, counted as met. `asks_for` says whether the answer would hold a symbol.
     pub(crate) fn meet(&self, now: Instant, path: &str, asks_for: impl Fn(&Symbol) -> bool) -> Effects {
         let mut script = locked(&self.script);
-        script.retain(|scripted| !scripted.is_over(now));
+        // Connections may still be under a fault of streams that no other one will meet.
+        script.retain(|scripted| !scripted.is_over(now) || scripted.stream_fault().is_some());
         let mut effects = Effects::default();
-        for scripted in script.iter_mut().filter(|scripted| scripted.concerns(path, &asks_for)) {
+        let concerned = |scripted: &&mut Scripted| {
+            scripted.stream_fault().is_none() && scripted.concerns(path, &asks_for)
+        };
+        for scripted in script.iter_mut().filter(concerned) {
             let fault = scripted.rule.fault.clone();
             if fault.is_detail() {
                 effects.details.push(fault);
@@ -319,8 +380,45 @@ impl Scripted {
     }
 
     fn concerns(&self, path: &str, asks_for: &impl Fn(&Symbol) -> bool) -> bool {
-        self.rule.path.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
-            && self.rule.fault.symbol().is_none_or(asks_for)
+        self.is_for(path) && self.rule.fault.symbol().is_none_or(asks_for)
+    }
+
+    fn is_for(&self, path: &str) -> bool {
+        self.rule.path.as_ref().is_none_or(|prefix| match prefix.as_str() {
+            "/" => path == "/",
+            prefix => path.starts_with(prefix),
+        })
+    }
+
+    fn stream_fault(&self) -> Option<&StreamFault> {
+        match &self.rule.fault {
+            Fault::Stream(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    fn meet_stream(
+        &mut self,
+        now: Instant,
+        path: &str,
+        connection: u64,
+        frames: u64,
+    ) -> Option<StreamFaultInForce> {
+        let fault = self.stream_fault()?.clone();
+        if !self.connections.contains_key(&connection) {
+            if !self.is_for(path) || self.is_over(now) {
+                return None;
+            }
+            self.met += 1;
+            self.first_met.get_or_insert(now);
+            self.connections.insert(connection, frames);
+        }
+        let until = match self.rule.lasts {
+            Lasts::Millis(millis) => self.first_met.map(|first| first + Duration::from_millis(millis)),
+            Lasts::Requests(_) | Lasts::UntilCleared => None,
+        };
+        let met_at_frame = self.connections.get(&connection).copied().unwrap_or_default();
+        Some(StreamFaultInForce { rule: self.number, fault, until, met_at_frame })
     }
 }
 
@@ -385,6 +483,28 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_of_streams_is_met_by_connections_each_for_itself_and_not_by_requests() {
+        let faults = Faults::default();
+        let cut = StreamFault::cut_after(5);
+        faults.add(Rule::times(2, Fault::Stream(cut.clone())).on_path("/ws"));
+        let now = Instant::now();
+        assert_eq!(turns(&faults, now, 1), [None]);
+        let met = |path, connection| {
+            let met = faults.meet_stream(now, path, connection, 10 * connection);
+            met.into_iter().map(|met| (met.fault, met.met_at_frame)).collect::<Vec<_>>()
+        };
+        assert_eq!(met("/v2", 1), []);
+        assert_eq!(met("/ws/btcusdt@trade", 2), [(cut.clone(), 20)]);
+        assert_eq!(met("/ws", 3), [(cut.clone(), 30)]);
+        assert_eq!(met("/ws", 4), [], "two have met it");
+        assert_eq!(met("/ws", 2), [(cut, 20)], "who has met it keeps it");
+        assert!(faults.rules().is_empty());
+        let version = faults.version();
+        faults.clear();
+        assert_eq!((met("/ws", 2), faults.version() == version), (vec![], false));
+    }
+
+    #[test]
     fn rules_are_written_as_json_and_read_back() {
         for (json, rule) in [
             (r#"{"fault":{"kind":"hang"},"lasts":{"requests":1}}"#, Rule::once(Fault::Hang)),
@@ -399,6 +519,10 @@ mod tests {
                     text: "NaN".to_owned(),
                 })
                 .on_path("/api"),
+            ),
+            (
+                r#"{"fault":{"kind":"stream","does":"cut","afterFrames":500},"lasts":"untilCleared","path":"/ws"}"#,
+                Rule::until_cleared(Fault::Stream(StreamFault::cut_after(500))).on_path("/ws"),
             ),
             (
                 r#"{"fault":{"kind":"slowBody","byteMillis":5},"lasts":{"requests":3}}"#,

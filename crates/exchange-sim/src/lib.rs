@@ -58,18 +58,30 @@
 //! still not have it, and one that reads a spoilt answer leniently may have a price that counts as undelivered.
 
 mod binance;
+mod candle;
+mod coinbase;
 mod config;
 mod control;
+mod digits;
 mod error;
 mod faults;
+mod history;
+mod interval;
+mod kraken;
 mod ledger;
 mod majors;
 mod market;
+mod names;
 mod path;
 mod recording;
 mod reply;
 mod requests;
+mod serve;
 mod server;
+mod stream;
+mod tape;
+mod times;
+mod trade;
 mod transfer;
 mod walk;
 mod weight;
@@ -77,7 +89,11 @@ mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use config::{AtEnd, Limits, Pace, Playback, SimConfig};
+pub use config::{
+    AtEnd, Limits, Pace, Playback, RequestRate, SimConfig, Start, StreamLimits, TapePace, TapePlayback,
+    TradeFlow,
+};
+pub use digits::{Digits, DigitsError};
 pub use error::SimError;
 pub use faults::{Fault, Faults, Lasts, Rule, StatusFault};
 pub use ledger::{Ledger, Served};
@@ -85,6 +101,8 @@ pub use majors::{majors, synthetic_symbols};
 pub use recording::{Recording, RecordingError};
 pub use requests::{Request, RequestLog};
 pub use server::{Running, start};
+pub use stream::{OddFrame, StreamConnection, StreamCounts, StreamFault, StreamLedger};
+pub use trade::{Side, Trade};
 
 /// A lock whatever became of its last holder: a panic in one request must not end the others.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -68,8 +68,17 @@ const STARTING_PRICES: &[(&str, &str)] = &[
     ("XRPBTC", "0.00000782"),
     ("LTCBTC", "0.001241"),
     ("XRPETH", "0.00015190"),
+    ("BTCUSD", "67005.00"),
+    ("ETHUSD", "3450.20"),
+    ("SOLUSD", "152.41"),
+    ("XRPUSD", "0.5241"),
+    ("DOGEUSD", "0.12352"),
+    ("ADAUSD", "0.4481"),
+    ("LTCUSD", "83.16"),
     ("BTCEUR", "62050.00"),
     ("ETHEUR", "3195.00"),
+    ("SOLEUR", "141.20"),
+    ("XRPEUR", "0.4853"),
 ];
 
 /// The well-known symbols that are listed by default.

@@ -10,16 +10,30 @@ use std::{
 use csv::{Reader, StringRecord};
 use pricepipe_core::{Price, PriceError};
 
+use crate::{
+    candle::Candle,
+    digits::{Digits, Sum},
+    trade::{Side, Trade},
+};
+
 const TRADES_HEADER: &[&str] = &["id", "time_ms", "price", "quantity", "side"];
 const KLINES_HEADER: &[&str] = &["open_time_ms", "open", "high", "low", "close", "volume"];
 
 /// A sequence of prices and their times, each price in the very digits of the file.
 ///
 /// Two kinds of CSV are read, told apart by their header: trades (`id,time_ms,price,quantity,side`) and klines
-/// (`open_time_ms,open,high,low,close,volume`), of which the closing price is taken.
+/// (`open_time_ms,open,high,low,close,volume`). As the price of a symbol, a kline is its closing price.
 #[derive(Clone, Debug)]
 pub struct Recording {
     rows: Arc<[Row]>,
+    events: Events,
+}
+
+/// The whole of what was recorded.
+#[derive(Clone, Debug)]
+pub(crate) enum Events {
+    Trades(Arc<[Trade]>),
+    Klines(Arc<[Candle]>),
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +104,20 @@ pub enum RecordingError {
         /// The faulty value.
         value: String,
     },
+    /// Another column that cannot be read.
+    #[error("{name}, line {line}: {field} is {value:?}; use {remedy}")]
+    Field {
+        /// The file, or what was given instead.
+        name: String,
+        /// The line.
+        line: u64,
+        /// The column.
+        field: &'static str,
+        /// The faulty value.
+        value: String,
+        /// What to write instead.
+        remedy: &'static str,
+    },
 }
 
 impl Recording {
@@ -105,17 +133,27 @@ impl Recording {
     pub fn from_reader(name: &str, text: impl Read) -> Result<Self, RecordingError> {
         let failed = |source| RecordingError::Csv { name: name.to_owned(), source };
         let mut reader = Reader::from_reader(text);
-        let columns = Columns::of(name, reader.headers().map_err(failed)?)?;
+        let kind = Kind::of(name, reader.headers().map_err(failed)?)?;
         let mut rows: Vec<Row> = Vec::new();
+        let (mut trades, mut klines) = (Vec::new(), Vec::new());
         let mut record = StringRecord::new();
         while reader.read_record(&mut record).map_err(failed)? {
-            let earliest = rows.last().map_or(0, |row| row.time_millis);
-            rows.push(columns.row(name, &record, earliest)?);
+            let line = Line { name, record: &record };
+            let row = line.row(kind, rows.last())?;
+            match kind {
+                Kind::Trades => trades.push(line.trade(row.time_millis, trades.last())?),
+                Kind::Klines => klines.push(line.kline(row.time_millis)?),
+            }
+            rows.push(row);
         }
         if rows.is_empty() {
             return Err(RecordingError::Empty { name: name.to_owned() });
         }
-        Ok(Recording { rows: rows.into() })
+        let events = match kind {
+            Kind::Trades => Events::Trades(trades.into()),
+            Kind::Klines => Events::Klines(klines.into()),
+        };
+        Ok(Recording { rows: rows.into(), events })
     }
 
     /// How many prices it holds; never none.
@@ -132,47 +170,103 @@ impl Recording {
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
 }
 
-/// Where the time and the price stand.
-struct Columns {
-    time: (usize, &'static str),
-    price: (usize, &'static str),
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Trades,
+    Klines,
 }
 
-impl Columns {
+impl Kind {
     fn of(name: &str, header: &StringRecord) -> Result<Self, RecordingError> {
         if header == TRADES_HEADER {
-            Ok(Columns { time: (1, "time_ms"), price: (2, "price") })
+            Ok(Kind::Trades)
         } else if header == KLINES_HEADER {
-            Ok(Columns { time: (0, "open_time_ms"), price: (4, "close") })
+            Ok(Kind::Klines)
         } else {
             let header = header.iter().collect::<Vec<_>>().join(",");
             Err(RecordingError::Header { name: name.to_owned(), header })
         }
     }
+}
 
-    fn row(&self, name: &str, record: &StringRecord, earliest: i64) -> Result<Row, RecordingError> {
-        let line = record.position().map_or(0, |position| position.line());
-        let (column, field) = self.time;
-        let value = &record[column];
-        let time = value.parse().ok().filter(|time| *time >= earliest);
-        let time_millis = time.ok_or_else(|| RecordingError::Time {
-            name: name.to_owned(),
-            line,
-            field,
-            value: value.to_owned(),
-        })?;
-        let (column, field) = self.price;
-        let value = &record[column];
-        value.parse::<Price>().map_err(|source| RecordingError::Price {
-            name: name.to_owned(),
-            line,
-            field,
-            value: value.to_owned(),
-            source,
-        })?;
-        Ok(Row { time_millis, price: value.into() })
+/// One line of the file.
+struct Line<'a> {
+    name: &'a str,
+    record: &'a StringRecord,
+}
+
+impl Line<'_> {
+    fn number(&self) -> u64 {
+        self.record.position().map_or(0, |position| position.line())
+    }
+
+    fn row(&self, kind: Kind, before: Option<&Row>) -> Result<Row, RecordingError> {
+        let ((time, time_field), (price, price_field)) = match kind {
+            Kind::Trades => ((1, "time_ms"), (2, "price")),
+            Kind::Klines => ((0, "open_time_ms"), (4, "close")),
+        };
+        let (name, line, value) = (self.name.to_owned(), self.number(), self.record[time].to_owned());
+        let earliest = before.map_or(0, |row| row.time_millis);
+        let parsed = value.parse().ok().filter(|time| *time >= earliest);
+        let time_millis =
+            parsed.ok_or(RecordingError::Time { name: name.clone(), line, field: time_field, value })?;
+        let value = &self.record[price];
+        match value.parse::<Price>() {
+            Ok(_) => Ok(Row { time_millis, price: value.into() }),
+            Err(source) => {
+                let (field, value) = (price_field, value.to_owned());
+                Err(RecordingError::Price { name, line, field, value, source })
+            }
+        }
+    }
+
+    fn trade(&self, time_millis: i64, before: Option<&Trade>) -> Result<Trade, RecordingError> {
+        let id = self.record[0].parse().ok().filter(|id| before.is_none_or(|before| *id > before.id));
+        let id = id.ok_or_else(|| self.faulty(0, "id", "whole numbers, each above the one before"))?;
+        let side = match &self.record[4] {
+            "buy" => Side::Buy,
+            "sell" => Side::Sell,
+            _ => return Err(self.faulty(4, "side", "buy or sell")),
+        };
+        // Trades of one millisecond keep their order by the nanosecond.
+        let earliest = before.map_or(0, |before| before.time_nanos + 1);
+        Ok(Trade {
+            id,
+            time_nanos: time_millis.saturating_mul(1_000_000).max(earliest),
+            price: self.digits(2, "price")?,
+            quantity: self.digits(3, "quantity")?,
+            side,
+        })
+    }
+
+    fn kline(&self, open_millis: i64) -> Result<Candle, RecordingError> {
+        let volume = self.digits(5, "volume")?;
+        let close = self.digits(4, "close")?;
+        Ok(Candle {
+            open: self.digits(1, "open")?,
+            high: self.digits(2, "high")?,
+            low: self.digits(3, "low")?,
+            volume: Sum::of(volume),
+            quote_volume: Sum::product(close, volume),
+            ..Candle::flat(open_millis, close)
+        })
+    }
+
+    fn digits(&self, column: usize, field: &'static str) -> Result<Digits, RecordingError> {
+        self.record[column]
+            .parse()
+            .map_err(|_| self.faulty(column, field, "a decimal number of at most 18 digits"))
+    }
+
+    fn faulty(&self, column: usize, field: &'static str, remedy: &'static str) -> RecordingError {
+        let (name, value) = (self.name.to_owned(), self.record[column].to_owned());
+        RecordingError::Field { name, line: self.number(), field, value, remedy }
     }
 }
 
@@ -209,6 +303,18 @@ mod tests {
                 r#"test.csv, line 3: open_time_ms is "8"; use milliseconds since 1970, earliest row first"#,
             ),
             ("id,time_ms,price,quantity,side\n1,5\n", "test.csv: cannot be read as CSV"),
+            (
+                "id,time_ms,price,quantity,side\n2,5,2,1,buy\n2,5,2,1,buy\n",
+                r#"test.csv, line 3: id is "2"; use whole numbers, each above the one before"#,
+            ),
+            (
+                "id,time_ms,price,quantity,side\n2,5,2,x,buy\n",
+                r#"test.csv, line 2: quantity is "x"; use a decimal number of at most 18 digits"#,
+            ),
+            (
+                "id,time_ms,price,quantity,side\n2,5,2,1,bought\n",
+                r#"test.csv, line 2: side is "bought"; use buy or sell"#,
+            ),
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), expected);
         }

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use crate::{
-    faults::{Fault, MAX_OVERSIZED_BYTES},
+    faults::{Fault, MAX_OVERSIZED_BYTES, StatusFault},
     ledger::Delivery,
     transfer::{Ending, Manner, Transfer},
 };
@@ -51,10 +51,6 @@ impl Reply {
         self.with_header(header::RETRY_AFTER, text)
     }
 
-    pub(crate) fn with_location(self, text: &str) -> Self {
-        self.with_header(header::LOCATION, text)
-    }
-
     /// The weight used, or what a fault says of it.
     pub(crate) fn with_used_weight(self, used: u32, details: &[Fault]) -> Self {
         let scripted = details.iter().find_map(|fault| match fault {
@@ -64,6 +60,30 @@ impl Reply {
         let text = scripted.unwrap_or_else(|| used.to_string());
         self.with_header(HeaderName::from_static("x-mbx-used-weight"), &text)
             .with_header(HeaderName::from_static("x-mbx-used-weight-1m"), &text)
+    }
+
+    /// A scripted status as a stream is refused with it: no exchange has words of its own for that.
+    pub(crate) fn scripted_status(fault: &StatusFault) -> Self {
+        let body = || StatusCode::from_u16(fault.status).ok()?.canonical_reason().map(str::to_owned);
+        let body = fault.body.clone().or_else(body).unwrap_or_default();
+        Reply::text(body).with_status(fault.status).with_scripted_headers(fault)
+    }
+
+    /// The headers that a scripted status brings with it.
+    pub(crate) fn with_scripted_headers(self, fault: &StatusFault) -> Self {
+        let reply = match &fault.retry_after {
+            Some(retry_after) => self.with_retry_after(retry_after),
+            None => self,
+        };
+        match &fault.location {
+            Some(location) => reply.with_header(header::LOCATION, location),
+            None => reply,
+        }
+    }
+
+    /// A header by its name in lower case.
+    pub(crate) fn with_named(self, name: &'static str, text: &str) -> Self {
+        self.with_header(HeaderName::from_static(name), text)
     }
 
     fn with_header(mut self, name: HeaderName, text: &str) -> Self {

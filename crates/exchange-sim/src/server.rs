@@ -11,15 +11,19 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    binance,
-    config::{Limits, SimConfig},
+    binance, coinbase,
+    config::{Limits, SimConfig, StreamLimits},
     control,
     error::SimError,
     faults::Faults,
+    kraken,
     ledger::Ledger,
     locked,
     market::Market,
     requests::RequestLog,
+    stream::{Bucket, Gate, StreamLedger},
+    tape::Moment,
+    trade::Trade,
     weight::{Verdict, WeightMeter},
     wire::{Connection, SimListener},
 };
@@ -31,6 +35,15 @@ pub(crate) struct Sim {
     pub(crate) ledger: Ledger,
     pub(crate) requests: RequestLog,
     pub(crate) limits: Limits,
+    pub(crate) streams: StreamLedger,
+    pub(crate) limits_of_streams: StreamLimits,
+    /// New connections to Binance, requests to Coinbase, requests to Kraken.
+    pub(crate) connects: Mutex<Gate>,
+    pub(crate) coinbase: Mutex<Bucket>,
+    pub(crate) kraken: Mutex<Bucket>,
+    pub(crate) seed: u64,
+    /// Cancelled when the exchange stops.
+    pub(crate) stop: CancellationToken,
     market: Mutex<Market>,
     weight: Mutex<WeightMeter>,
     started: Instant,
@@ -38,12 +51,20 @@ pub(crate) struct Sim {
 
 impl Sim {
     fn new(config: &SimConfig) -> Result<Self, SimError> {
+        let streams = &config.streams;
         Ok(Sim {
             faults: Faults::default(),
             ledger: Ledger::new(config.ledger_capacity),
             requests: RequestLog::new(config.request_capacity),
             limits: config.limits,
-            market: Mutex::new(Market::new(config)?),
+            streams: StreamLedger::new(streams.ledger_capacity),
+            connects: Mutex::new(Gate::new(streams.connects_per_5_minutes, Duration::from_secs(300))),
+            coinbase: Mutex::new(Bucket::new(streams.coinbase_requests)),
+            kraken: Mutex::new(Bucket::new(streams.kraken_requests)),
+            limits_of_streams: streams.clone(),
+            seed: config.seed,
+            stop: CancellationToken::new(),
+            market: Mutex::new(Market::new(config, unix_millis())?),
             weight: Mutex::new(WeightMeter::new(config.limits)),
             started: Instant::now(),
         })
@@ -58,14 +79,19 @@ impl Sim {
         locked(&self.weight).charge(now_millis, weight)
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// Now, by both clocks.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { elapsed: self.started.elapsed(), millis: unix_millis() }
     }
 
     pub(crate) fn now_millis(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        unix_millis()
     }
+}
+
+fn unix_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A simulated exchange at work. It stops when this is dropped.
@@ -84,9 +110,10 @@ pub async fn start(config: SimConfig) -> Result<Running, SimError> {
     let failed = |source| SimError::Listen { address: config.address, source };
     let listener = TcpListener::bind(config.address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let stop = CancellationToken::new();
+    let stop = sim.stop.clone();
     let (alive, connections) = mpsc::channel(1);
-    let router = binance::router().merge(control::router()).with_state(sim.clone());
+    let exchanges = binance::router().merge(coinbase::router()).merge(kraken::router());
+    let router = exchanges.merge(control::router()).with_state(sim.clone());
     let service = router.into_make_service_with_connect_info::<Connection>();
     let listener = SimListener::new(listener, stop.clone(), alive);
     let serve = tokio::spawn(async move {
@@ -104,6 +131,12 @@ impl Running {
         format!("http://{}", self.address)
     }
 
+    /// The base URL of streams, such as `ws://127.0.0.1:41873`. Binance's begin below `/ws` and `/stream`,
+    /// Coinbase's at `/`, Kraken's at `/v2`.
+    pub fn stream_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -112,6 +145,34 @@ impl Running {
     /// Every price that was served.
     pub fn ledger(&self) -> Ledger {
         self.sim.ledger.clone()
+    }
+
+    /// What streams have sent.
+    pub fn streams(&self) -> StreamLedger {
+        self.sim.streams.clone()
+    }
+
+    /// The trades of a symbol that have happened by now and that history still holds, the oldest first: the truth
+    /// that streams and history tell. None of them for a symbol that is not listed.
+    pub fn trades(&self, symbol: &Symbol) -> Vec<Trade> {
+        let mut market = self.sim.market();
+        let tape = market.tape_of(symbol, self.sim.moment());
+        tape.map_or_else(Vec::new, |tape| tape.trades().iter().copied().collect())
+    }
+
+    /// The first and the last id of [`Running::trades`].
+    pub fn trade_ids(&self, symbol: &Symbol) -> Option<(u64, u64)> {
+        let mut market = self.sim.market();
+        let trades = market.tape_of(symbol, self.sim.moment())?.trades();
+        Some((trades.front()?.id, trades.back()?.id))
+    }
+
+    /// Loses the next trades of a symbol: neither streams nor history will ever tell them.
+    pub fn lose_trades(&self, symbol: &Symbol, count: u64) {
+        let mut market = self.sim.market();
+        if let Some(tape) = market.tape_of(symbol, self.sim.moment()) {
+            tape.lose(count);
+        }
     }
 
     /// What goes wrong from now on.

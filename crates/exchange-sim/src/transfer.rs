@@ -61,6 +61,17 @@ impl Transfer {
         Transfer { manner, body_length, delivery, ..Transfer::default() }
     }
 
+    /// Nothing more goes out: the next write ends the connection.
+    pub(crate) fn ended(ending: Ending) -> Self {
+        let manner = Manner::Cut { after: 0, ending };
+        Transfer { manner, body_length: usize::MAX, head_done: true, ..Transfer::default() }
+    }
+
+    /// True when nobody wants to know how far it has come: as for the frames of a stream.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.manner == Manner::Whole && self.delivery.is_none()
+    }
+
     /// How many of these next bytes may be written.
     pub(crate) fn permit(&self, next: &[u8]) -> Permit {
         let at_once = |bytes| Permit::Write { bytes, pause: None };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use pricepipe_core::Symbol;
 
-use crate::majors;
+use crate::{digits::Digits, majors};
 
 /// The largest change of one step, in millionths of the price.
 const MAX_STEP_MILLIONTHS: i64 = 400;
@@ -18,7 +18,7 @@ pub(crate) struct Walk {
     random: Rng,
     /// The price in units of its last decimal.
     units: u64,
-    decimals: usize,
+    decimals: u8,
     lowest: u64,
     highest: u64,
 }
@@ -50,29 +50,31 @@ impl Walk {
 
     /// The price as text, always with the symbol's decimals.
     pub(crate) fn price(&self) -> Arc<str> {
-        if self.decimals == 0 {
-            return self.units.to_string().into();
-        }
-        let one = 10u64.pow(self.decimals as u32);
-        format!("{}.{:0width$}", self.units / one, self.units % one, width = self.decimals).into()
+        self.digits().to_string().into()
+    }
+
+    /// The price.
+    pub(crate) fn digits(&self) -> Digits {
+        Digits::new(self.units, self.decimals)
     }
 }
 
 /// FNV-1a: the standard library's hasher may change between versions, and the walk must not.
-fn seed_of(seed: u64, symbol: &Symbol) -> u64 {
+pub(crate) fn seed_of(seed: u64, symbol: &Symbol) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(symbol.as_str().bytes());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// `67000.00` is 6,700,000 units with 2 decimals.
-fn units_of(text: &str) -> (u64, usize) {
+fn units_of(text: &str) -> (u64, u8) {
     let decimals = text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    (text.bytes().filter(u8::is_ascii_digit).fold(0, |n, digit| n * 10 + u64::from(digit - b'0')), decimals)
+    let units = text.bytes().filter(u8::is_ascii_digit).fold(0, |n, digit| n * 10 + u64::from(digit - b'0'));
+    (units, decimals as u8)
 }
 
 /// A start for a symbol that is not well known: five digits, with two to six decimals.
-fn invented_start(random: &mut Rng) -> (u64, usize) {
-    (random.u64(10_000..100_000), random.usize(2..=6))
+fn invented_start(random: &mut Rng) -> (u64, u8) {
+    (random.u64(10_000..100_000), random.usize(2..=6) as u8)
 }
 
 #[cfg(test)]

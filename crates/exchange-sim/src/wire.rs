@@ -105,6 +105,9 @@ impl SimStream {
     /// Writes what is permitted, and keeps the delivery true to what was written.
     fn write_permitted(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut transfer = locked(&self.transfer);
+        if transfer.is_unwatched() {
+            return Pin::new(&mut self.stream).poll_write(cx, buf);
+        }
         let (allowed, pause) = match transfer.permit(buf) {
             Permit::Write { bytes, pause } => (&buf[..bytes], pause),
             Permit::End(ending) => return Poll::Ready(Err(self.end(ending))),

@@ -1,7 +1,18 @@
 //! Streams: what to say on a connection, and what each frame says.
 
-use pricepipe_core::{Exchange, KlineInterval, config::Stream};
+mod binance;
+mod closer;
+mod coinbase;
+mod kraken;
 
+use std::collections::HashMap;
+
+use pricepipe_core::{
+    Details, Exchange, KlineInterval, Timestamp, config::Stream, identity::Event, message::Quote,
+};
+use serde::de::IgnoredAny;
+
+pub use self::closer::Closer;
 use crate::{BadRecord, Record};
 
 /// What is listened to on a connection.
@@ -11,7 +22,7 @@ pub struct Topic {
     pub exchange: Exchange,
     /// What it brings.
     pub stream: Stream,
-    /// The interval of klines.
+    /// The interval of klines; without it a minute, as at the exchanges themselves.
     pub interval: Option<KlineInterval>,
     /// True when candles are wanted that may still change, too.
     pub partial: bool,
@@ -112,17 +123,65 @@ impl Topic {
         }
     }
 
-    /// The messages that subscribe to these markets, no more than [`Limits::markets_per_message`]; the first has the
-    /// number `request`, the others the next ones.
-    pub fn subscribe(&self, _markets: &[&str], _request: u64) -> Vec<String> {
-        Vec::new()
+    /// The messages that subscribe to these markets, no more than [`Limits::markets_per_message`] each; the first has the
+    /// number `request`, the others the next ones. Nothing for a stream that the exchange does not have.
+    pub fn subscribe(&self, markets: &[&str], request: u64) -> Vec<String> {
+        if !self.stream.is_offered_by(self.exchange) {
+            return Vec::new();
+        }
+        let message = match self.exchange {
+            Exchange::Binance => binance::subscribe,
+            Exchange::Coinbase => coinbase::subscribe,
+            Exchange::Kraken => kraken::subscribe,
+        };
+        let groups = markets.chunks(self.limits().markets_per_message);
+        groups.zip(request..).map(|(group, request)| message(self, group, request)).collect()
     }
 
-    /// Reads a frame. Its observations are added to `records`, in the order in which they stand in the frame.
+    /// The message that asks the exchange whether it is still there, where it wants one of its own for that; elsewhere a
+    /// WebSocket's ping does it.
+    pub fn ping(&self) -> Option<&'static str> {
+        match self.exchange {
+            Exchange::Kraken => Some(r#"{"method":"ping"}"#),
+            Exchange::Binance | Exchange::Coinbase => None,
+        }
+    }
+
+    /// Reads a frame. Its observations are added to `records`, in the order in which they stand in the frame. What a
+    /// frame tells of a candle may need the next one to be understood: see [`Closer`].
     ///
     /// # Errors
     /// A frame that is not JSON, or not what any message of the exchange looks like.
-    pub fn read(&self, _frame: &str, _records: &mut Vec<Record>) -> Result<Frame, BadRecord> {
-        Ok(Frame::Unknown)
+    pub fn read(&self, frame: &str, records: &mut Vec<Record>) -> Result<Frame, BadRecord> {
+        match self.exchange {
+            Exchange::Binance => binance::read(self, frame, records),
+            Exchange::Coinbase => coinbase::read(self, frame, records),
+            Exchange::Kraken => kraken::read(self, frame, records),
+        }
     }
+
+    fn kline_interval(&self) -> &'static str {
+        self.interval.map_or("1m", |interval| interval.as_str())
+    }
+}
+
+/// A frame that is none of the known ones. A message is always an object; what is new in one is no error.
+fn other(frame: &str) -> Result<Frame, BadRecord> {
+    let message = serde_json::from_str::<HashMap<String, IgnoredAny>>(frame);
+    message.map(|_| Frame::Unknown).map_err(|_| BadRecord::Malformed)
+}
+
+fn quote_record(
+    market: String,
+    quote: Quote,
+    number: u64,
+    time: Option<Timestamp>,
+) -> Result<Record, BadRecord> {
+    Ok(Record {
+        market,
+        price: quote.middle().ok_or(BadRecord::Price)?,
+        details: Details::Quote(Box::new(quote)),
+        event: Event::Quote(number),
+        time,
+    })
 }

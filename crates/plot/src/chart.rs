@@ -7,8 +7,6 @@ use crate::{Bars, Extent, Line};
 pub struct Chart {
     /// What it shows.
     pub title: String,
-    /// What else is to be said, behind the range of time.
-    pub notes: Vec<String>,
     /// From above to below.
     pub panels: Vec<Panel>,
 }

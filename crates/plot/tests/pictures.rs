@@ -41,7 +41,7 @@ fn named(name: &str, ink: Ink, line: Line) -> Layer {
 }
 
 fn chart(title: &str, panels: Vec<Panel>) -> Chart {
-    Chart { title: title.to_owned(), notes: vec!["made by a test".to_owned()], panels }
+    Chart { title: title.to_owned(), panels }
 }
 
 fn panel(name: &str, unit: &str, layers: Vec<Layer>) -> Panel {

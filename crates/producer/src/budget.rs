@@ -1,4 +1,7 @@
-//! Keeps the request weight of a clock minute within its limit. Pure: the time is an argument.
+//! Keeps requests within an exchange's limits: their weight in a clock minute, and how fast they follow one another. Pure: the
+//! time is an argument.
+
+use std::time::{Duration, Instant};
 
 use pricepipe_core::Timestamp;
 
@@ -47,6 +50,30 @@ impl Budget {
         if self.minute != minute(now) {
             *self = Budget { minute: minute(now), used: 0 };
         }
+    }
+}
+
+/// How fast requests may follow one another, where an exchange counts them by the second: a bucket that fills evenly.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    every: Duration,
+    /// What a full bucket holds beyond the first request, as time.
+    burst: Duration,
+    /// When the bucket would be full again, were nothing taken from now on.
+    full_at: Option<Instant>,
+}
+
+impl Pace {
+    /// A request `every` so often, and `burst` of them at once after a pause.
+    pub(crate) fn new(every: Duration, burst: u32) -> Self {
+        Pace { every, burst: every * burst.saturating_sub(1), full_at: None }
+    }
+
+    /// Takes a turn: how long to wait for it.
+    pub(crate) fn take(&mut self, now: Instant) -> Duration {
+        let full_at = self.full_at.map_or(now, |at| at.max(now));
+        self.full_at = Some(full_at + self.every);
+        (full_at - now).saturating_sub(self.burst)
     }
 }
 
@@ -120,5 +147,16 @@ mod tests {
         assert_eq!(budget.used(), 0);
         budget.reported(8, Some(at(60_000)), at(60_220));
         assert_eq!(budget.used(), 8);
+    }
+
+    #[test]
+    fn requests_by_the_second_come_in_a_short_burst_and_then_evenly() {
+        let (mut pace, start) = (Pace::new(Duration::from_millis(100), 3), Instant::now());
+        let waits = |pace: &mut Pace, now| (0..5).map(|_| pace.take(now).as_millis()).collect::<Vec<_>>();
+        assert_eq!(waits(&mut pace, start), [0, 0, 0, 100, 200]);
+        assert_eq!(waits(&mut pace, start + Duration::from_millis(200)), [100, 200, 300, 400, 500]);
+        assert_eq!(waits(&mut pace, start + Duration::from_secs(60)), [0, 0, 0, 100, 200]);
+        let mut single = Pace::new(Duration::from_secs(1), 1);
+        assert_eq!(waits(&mut single, start)[..3], [0, 1_000, 2_000]);
     }
 }

@@ -1,5 +1,5 @@
 //! Sends requests to an exchange's hosts, in order of preference, within its limits. This file performs the I/O;
-//! what an answer means is the [`Dialect`]'s to say.
+//! what an answer means is said by `pricepipe_exchange`.
 
 use std::{
     collections::BTreeMap,
@@ -7,67 +7,63 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{BreakerState, Exchange, Timestamp, config::SourceConfig};
+use pricepipe_core::{BreakerState, Exchange, config::SourceConfig};
+use pricepipe_exchange::{
+    Answer, Refusal, Request, last,
+    listing::{self, Listing},
+    stream,
+};
 use pricepipe_service::{Guard, Process, clock};
-use reqwest::{Client, Url, header::HeaderMap};
+use reqwest::{Client, Url};
+use tokio::time::sleep;
 
-use crate::{ProducerError, budget::Budget, events::Events, http, penalty::Penalty, source::SourceError};
+use crate::{
+    ProducerError,
+    budget::{Budget, Pace},
+    events::Events,
+    http::{self, Reply},
+    penalty::Penalty,
+    source::SourceError,
+    streams::connections::Gate,
+};
 
-/// What is asked.
-#[derive(Debug)]
-pub(crate) struct Request {
-    /// The path and the query, encoded.
-    pub(crate) path_and_query: String,
-    /// What it costs.
-    pub(crate) weight: u32,
-}
-
-/// What was answered, whatever its status.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-    /// When the last byte arrived.
-    pub(crate) received: Timestamp,
-}
-
-/// The weight that everybody behind our address has used in a minute, as an exchange reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UsedWeight {
-    pub(crate) weight: u64,
-    /// The exchange's own time, which says what minute it speaks of.
-    pub(crate) time: Option<Timestamp>,
-}
-
-/// How an exchange is spoken to.
-pub(crate) struct Dialect {
-    /// The cheapest request.
-    pub(crate) ping: fn() -> Request,
-    /// Its answer.
-    pub(crate) read_ping: fn(&Reply) -> Result<(), SourceError>,
-    /// The used weight that an answer tells.
-    pub(crate) used_weight: fn(&HeaderMap) -> Option<UsedWeight>,
-    /// The weight of a minute that may be used at all.
-    pub(crate) weight_limit: u64,
-}
+/// No answer with prices is nearly as large.
+const LARGEST_ANSWER: usize = 4 << 20;
+/// A list of every market, with all that there is to say of each.
+const LARGEST_LIST: usize = 32 << 20;
+/// As long as an exchange itself takes at most.
+const LISTING_PATIENCE: Duration = Duration::from_secs(10);
+/// Of its limit, what is ours to use where an exchange counts by weight: at the whole of it Binance answers 429.
+const USABLE_PERCENT: u64 = 95;
 
 /// What all sources of one process share: an exchange counts by address, so they spend from one purse.
 pub(crate) struct Exchanges {
     process: Process,
     limits: BTreeMap<Exchange, Arc<Mutex<Limits>>>,
+    gates: BTreeMap<Exchange, Arc<Gate>>,
 }
 
-#[derive(Default)]
 struct Limits {
     budget: Budget,
     penalty: Penalty,
+    pace: Option<Pace>,
+}
+
+impl Limits {
+    fn of(exchange: Exchange) -> Self {
+        let pace = match exchange {
+            Exchange::Binance => None,
+            // 10 a second; a burst of 15 is borne.
+            Exchange::Coinbase => Some(Pace::new(Duration::from_millis(100), 10)),
+            Exchange::Kraken => Some(Pace::new(Duration::from_secs(1), 1)),
+        };
+        Limits { budget: Budget::default(), penalty: Penalty::default(), pace }
+    }
 }
 
 /// The hosts of one source.
 pub(crate) struct Endpoints {
     client: Client,
-    dialect: &'static Dialect,
     list: Vec<Endpoint>,
     limits: Arc<Mutex<Limits>>,
     max_weight: u64,
@@ -76,8 +72,16 @@ pub(crate) struct Endpoints {
     exchange: Exchange,
 }
 
-struct Endpoint {
-    base: Url,
+/// How long a request may take, and how large its answer may be.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    time: Duration,
+}
+
+/// A host of an exchange and how it did lately.
+pub(crate) struct Endpoint {
+    pub(crate) base: Url,
     guard: Arc<Guard>,
     state: Mutex<EndpointState>,
 }
@@ -92,32 +96,38 @@ struct EndpointState {
 
 impl Exchanges {
     pub(crate) fn new(process: &Process) -> Self {
-        Exchanges { process: process.clone(), limits: BTreeMap::new() }
+        Exchanges { process: process.clone(), limits: BTreeMap::new(), gates: BTreeMap::new() }
     }
 
     /// The hosts of a source.
     pub(crate) fn endpoints(
         &mut self,
         source: &SourceConfig,
-        dialect: &'static Dialect,
         events: &Arc<Events>,
     ) -> Result<Endpoints, ProducerError> {
         let bases = http::base_urls(source)?;
         let timeout = Duration::from_millis(source.timeout_millis().max(1));
         let client = http::client(&bases).map_err(ProducerError::HttpClient)?;
+        let exchange = source.exchange;
+        let limits = || Arc::new(Mutex::new(Limits::of(exchange)));
         Ok(Endpoints {
             client,
-            dialect,
             list: bases.into_iter().map(|base| self.endpoint(base)).collect(),
-            limits: self.limits.entry(source.exchange).or_default().clone(),
-            max_weight: u64::from(source.max_weight_per_minute()).min(dialect.weight_limit),
+            limits: self.limits.entry(exchange).or_insert_with(limits).clone(),
+            max_weight: u64::from(source.max_weight_per_minute()).min(usable_weight(exchange)),
             timeout,
             events: events.clone(),
-            exchange: source.exchange,
+            exchange,
         })
     }
 
-    fn endpoint(&self, base: Url) -> Endpoint {
+    /// The gate that every connection to an exchange's streams passes.
+    pub(crate) fn gate(&mut self, exchange: Exchange, limits: &stream::Limits) -> Arc<Gate> {
+        self.gates.entry(exchange).or_insert_with(|| Arc::new(Gate::new(limits))).clone()
+    }
+
+    /// A host and its breaker.
+    pub(crate) fn endpoint(&self, base: Url) -> Endpoint {
         let guard = self.process.guard(&http::host_and_port(&base));
         Endpoint { base, guard, state: Mutex::default() }
     }
@@ -128,30 +138,60 @@ impl Endpoints {
     pub(crate) async fn get<T>(
         &self,
         request: &Request,
-        read: impl Fn(&Reply) -> Result<T, SourceError>,
+        read: impl Fn(&Answer<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, SourceError> {
+        self.get_bounded(request, self.bounds(), read).await
+    }
+
+    /// The cheapest request, to see whether somebody answers.
+    pub(crate) async fn ping(&self) -> Result<(), SourceError> {
+        let read = |answer: &Answer<'_>| last::read_ping(self.exchange, answer);
+        self.get(&last::ping(self.exchange), read).await
+    }
+
+    /// Every market of the exchange.
+    pub(crate) async fn listings(&self) -> Result<Vec<Listing>, SourceError> {
+        let bounds = Bounds { bytes: LARGEST_LIST, time: LISTING_PATIENCE.max(self.timeout) };
+        let read = |answer: &Answer<'_>| listing::read_listings(self.exchange, answer);
+        self.get_bounded(&listing::listings(self.exchange), bounds, read).await
+    }
+
+    /// Whose hosts they are.
+    pub(crate) fn exchange(&self) -> Exchange {
+        self.exchange
+    }
+
+    async fn get_bounded<T>(
+        &self,
+        request: &Request,
+        bounds: Bounds,
+        read: impl Fn(&Answer<'_>) -> Result<T, Refusal>,
     ) -> Result<T, SourceError> {
         let mut failure = None;
         for endpoint in self.list.iter().filter(|endpoint| endpoint.may_be_asked()) {
+            self.wait_for_turn().await;
             self.admit(request)?;
-            match self.ask(endpoint, request, &read).await {
+            match self.ask(endpoint, request, bounds, &read).await {
                 Ok(value) => return Ok(value),
                 Err(error) if error.is_final() => return Err(error),
                 Err(SourceError::GeoBlocked) => failure = None,
                 Err(error) => failure = Some(error.at(endpoint.guard.target())),
             }
         }
-        Err(failure.unwrap_or_else(|| self.resting()))
+        Err(failure.unwrap_or_else(|| resting(&self.list)))
     }
 
     /// Pings every host whose breaker is open, so that it is used again soon after it is back.
     pub(crate) async fn probe(&self) {
         for endpoint in self.list.iter().filter(|endpoint| endpoint.guard.state() == BreakerState::Open) {
-            let ping = (self.dialect.ping)();
+            let ping = last::ping(self.exchange);
             if endpoint.lock().geo_blocked || self.admit(&ping).is_err() {
                 continue;
             }
-            let reply = self.send(endpoint, &ping).await;
-            match reply.and_then(|reply| (self.dialect.read_ping)(&reply)) {
+            self.wait_for_turn().await;
+            let reply = self.send(endpoint, &ping, self.bounds()).await;
+            let read = |reply: Reply| Ok(last::read_ping(self.exchange, &reply.answer())?);
+            match reply.and_then(read) {
                 Ok(()) => {
                     self.lock().penalty.lift(Instant::now());
                     endpoint.lock().rest_until = None;
@@ -170,10 +210,12 @@ impl Endpoints {
         &self,
         endpoint: &Endpoint,
         request: &Request,
-        read: impl Fn(&Reply) -> Result<T, SourceError>,
+        bounds: Bounds,
+        read: impl Fn(&Answer<'_>) -> Result<T, Refusal>,
     ) -> Result<T, SourceError> {
         let start = Instant::now();
-        let result = self.send(endpoint, request).await.and_then(|reply| read(&reply));
+        let reply = self.send(endpoint, request, bounds).await;
+        let result = reply.and_then(|reply| Ok(read(&reply.answer())?));
         self.events.request_finished(self.exchange, result.as_ref().err(), start.elapsed());
         let now = Instant::now();
         match &result {
@@ -182,22 +224,41 @@ impl Endpoints {
                 endpoint.succeeded();
             }
             Err(SourceError::Limited(limit, length)) => self.lock().penalty.impose(*limit, *length, now),
-            Err(SourceError::GeoBlocked) => self.geo_blocked(endpoint),
+            Err(SourceError::GeoBlocked) => endpoint.geo_blocked(self.exchange, &self.events),
             Err(error) => endpoint.failed(error, now),
         }
         result
     }
 
     /// One exchange of request and answer. Takes its weight from the budget, and the exchange's own count with it.
-    async fn send(&self, endpoint: &Endpoint, request: &Request) -> Result<Reply, SourceError> {
+    async fn send(
+        &self,
+        endpoint: &Endpoint,
+        request: &Request,
+        bounds: Bounds,
+    ) -> Result<Reply, SourceError> {
         self.lock().budget.spent(request.weight, clock::now());
-        let reply = http::get(&self.client, &endpoint.base, request, self.timeout).await;
+        let url = http::url(&endpoint.base, &request.path_and_query);
+        let reply = http::get(&self.client, url, bounds.time, bounds.bytes).await;
         let mut limits = self.lock();
-        if let Some(used) = reply.as_ref().ok().and_then(|r| (self.dialect.used_weight)(&r.headers)) {
+        let headers = reply.as_ref().ok().map(|reply| &reply.headers);
+        if let Some(used) = headers.and_then(|headers| last::used_weight(self.exchange, headers)) {
             limits.budget.reported(used.weight, used.time, clock::now());
         }
         self.events.used_weight(limits.budget.used());
         reply
+    }
+
+    /// Waits until the exchange bears another request, where it counts them by the second.
+    async fn wait_for_turn(&self) {
+        let wait = self.lock().pace.as_mut().map_or(Duration::ZERO, |pace| pace.take(Instant::now()));
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { bytes: LARGEST_ANSWER, time: self.timeout }
     }
 
     fn admit(&self, request: &Request) -> Result<(), SourceError> {
@@ -209,25 +270,29 @@ impl Endpoints {
         held.map_err(|(limit, left)| SourceError::Limited(limit, left))
     }
 
-    /// Permanent: the block is of our place, so only another configuration changes it.
-    fn geo_blocked(&self, endpoint: &Endpoint) {
-        endpoint.lock().geo_blocked = true;
-        self.events.endpoint_geo_blocked(self.exchange, endpoint.guard.target());
-    }
-
-    /// Why no host may be asked now.
-    fn resting(&self) -> SourceError {
-        let now = Instant::now();
-        let waits = self.list.iter().filter_map(|endpoint| endpoint.rest(now));
-        let Some((left, failure)) = waits.min_by_key(|(left, _)| *left) else {
-            return SourceError::GeoBlocked;
-        };
-        SourceError::Resting { failure: failure.map(Box::new), left }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Limits> {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The weight of a minute that is ours to use.
+fn usable_weight(exchange: Exchange) -> u64 {
+    let limit = u64::from(exchange.request_weight_limit());
+    match exchange {
+        Exchange::Binance => limit * USABLE_PERCENT / 100,
+        // Their requests are paced by the second besides.
+        Exchange::Coinbase | Exchange::Kraken => limit,
+    }
+}
+
+/// Why no host may be asked now.
+pub(crate) fn resting<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> SourceError {
+    let now = Instant::now();
+    let waits = endpoints.into_iter().filter_map(|endpoint| endpoint.rest(now));
+    let Some((left, failure)) = waits.min_by_key(|(left, _)| *left) else {
+        return SourceError::GeoBlocked;
+    };
+    SourceError::Resting { failure: failure.map(Box::new), left }
 }
 
 impl SourceError {
@@ -238,18 +303,34 @@ impl SourceError {
 }
 
 impl Endpoint {
-    fn may_be_asked(&self) -> bool {
+    /// How it is named in metrics and logs.
+    pub(crate) fn name(&self) -> &str {
+        self.guard.target()
+    }
+
+    pub(crate) fn may_be_asked(&self) -> bool {
         let now = Instant::now();
         let state = self.lock();
         !state.geo_blocked && state.rest_until.is_none_or(|until| until <= now) && self.guard.wait().is_none()
     }
 
-    fn succeeded(&self) {
+    /// True when only the breaker's patience stands between it and another try.
+    pub(crate) fn is_away(&self) -> bool {
+        self.guard.state() == BreakerState::Open && !self.lock().geo_blocked
+    }
+
+    /// Permanent: the block is of our place, so only another configuration changes it.
+    pub(crate) fn geo_blocked(&self, exchange: Exchange, events: &Events) {
+        self.lock().geo_blocked = true;
+        events.endpoint_geo_blocked(exchange, self.name());
+    }
+
+    pub(crate) fn succeeded(&self) {
         self.lock().rest_until = None;
         self.guard.succeeded();
     }
 
-    fn failed(&self, error: &SourceError, now: Instant) {
+    pub(crate) fn failed(&self, error: &SourceError, now: Instant) {
         let wait = self.guard.failed();
         let mut state = self.lock();
         state.rest_until = Some(now + wait);

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use pricepipe_core::config::ConfigError;
+use pricepipe_core::{Exchange, config::ConfigError};
 use pricepipe_service::worker::CONFIG_EXIT;
 use rdkafka::error::KafkaError;
 
@@ -15,7 +15,7 @@ pub enum ProducerError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// An endpoint that is no base URL.
-    #[error("source {source_name}: endpoint {url:?} {problem}; write it as https://host")]
+    #[error("source {source_name}: endpoint {url:?} {problem}; write it as {scheme}s://host")]
     Endpoint {
         /// The source.
         source_name: String,
@@ -23,15 +23,30 @@ pub enum ProducerError {
         url: String,
         /// What is wrong with it.
         problem: &'static str,
+        /// The scheme that it should have; with an `s` where it is encrypted.
+        scheme: &'static str,
     },
+    /// There are no certificates to tell an exchange by.
+    #[error(
+        "the system's CA certificates cannot be read: {0}; install ca-certificates, or set SSL_CERT_FILE"
+    )]
+    Certificates(String),
     /// The HTTP client could not be made.
     #[error("the HTTP client cannot be made (are the system's CA certificates installed?)")]
     HttpClient(#[source] reqwest::Error),
     /// The Kafka client could not be made. Not the library's own error, whose text may hold a password.
     #[error("the Kafka client cannot be made: {0}")]
     KafkaClient(String),
+    /// An exchange does not say which markets it has.
+    #[error("{exchange} does not list its symbols: {reason}")]
+    NoListings {
+        /// Which exchange.
+        exchange: Exchange,
+        /// Why.
+        reason: String,
+    },
     /// A task ended that should not have.
-    #[error("the poll loop of a source ended unexpectedly; what was accepted is in Kafka")]
+    #[error("the loop of a source ended unexpectedly; what was accepted is in Kafka")]
     Died(#[source] tokio::task::JoinError),
     /// Kafka did not acknowledge everything before the deadline.
     #[error(
@@ -52,7 +67,9 @@ impl ProducerError {
     /// The exit code that goes with it: 3 for a configuration that cannot be used, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            ProducerError::Died(_) | ProducerError::Undelivered { .. } => ExitCode::FAILURE,
+            ProducerError::Died(_) | ProducerError::Undelivered { .. } | ProducerError::NoListings { .. } => {
+                ExitCode::FAILURE
+            }
             _ => CONFIG_EXIT.into(),
         }
     }

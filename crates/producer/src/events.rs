@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pricepipe_core::{Exchange, Price, Symbol, Timestamp};
+use pricepipe_exchange::BadRecord;
 use pricepipe_service::metrics::{Metrics, Registry};
 use prometheus::{Histogram, IntCounterVec, IntGauge};
 
@@ -24,6 +25,11 @@ macro_rules! labels {
         }
     };
 }
+
+mod streams;
+
+use streams::StreamMetrics;
+pub(crate) use streams::{FrameKind, Loss};
 
 labels! {
     /// How a request ended.
@@ -88,6 +94,7 @@ const LABEL_VALUES: &[(&str, &str, &[&str])] = &[
     ("source_requests_total", "outcome", Outcome::VALUES),
     ("source_slots_skipped_total", "reason", SkipReason::VALUES),
     ("source_rejected_prices_total", "reason", Rejection::VALUES),
+    ("source_rejected_records_total", "reason", BadRecord::REASONS),
     ("produced_messages_total", "outcome", Delivery::VALUES),
 ];
 
@@ -104,10 +111,13 @@ pub(crate) struct Events {
     interval: prometheus::GaugeVec,
     skipped: IntCounterVec,
     rejected: IntCounterVec,
+    replay_progress: prometheus::GaugeVec,
+    rejected_records: IntCounterVec,
     price: prometheus::GaugeVec,
     price_time: prometheus::GaugeVec,
     produced: IntCounterVec,
     produce_seconds: Histogram,
+    streams: StreamMetrics,
 }
 
 impl Events {
@@ -144,6 +154,16 @@ impl Events {
                 "Prices that were asked for and could not be used, by reason",
                 &["exchange", "reason"],
             ),
+            replay_progress: metrics.float_gauges(
+                "source_replay_progress_ratio",
+                "How much of the time that is replayed is behind, from 0 to 1",
+                &["exchange", "symbol"],
+            ),
+            rejected_records: metrics.counters(
+                "source_rejected_records_total",
+                "Observations of streams and of history that cannot be used, by reason",
+                &["exchange", "reason"],
+            ),
             price: metrics.float_gauges("price", "The last price", &["exchange", "symbol"]),
             price_time: metrics.float_gauges(
                 "last_price_timestamp_seconds",
@@ -160,6 +180,7 @@ impl Events {
                 "From a message's acceptance to Kafka's acknowledgement",
                 PRODUCE_SECONDS,
             ),
+            streams: StreamMetrics::new(&metrics),
         };
         for (name, label, values) in LABEL_VALUES {
             metrics.values(name, label, values.iter().copied());
@@ -227,9 +248,7 @@ impl Events {
     /// A symbol that brought prices, or was never heard of, brings none, or the reason changed.
     pub(crate) fn symbol_failing(&self, exchange: Exchange, symbol: &Symbol, rejection: Rejection) {
         match rejection {
-            Rejection::UnknownSymbol => {
-                tracing::error!("symbol {symbol} is unknown to {exchange}; the others go on without it");
-            }
+            Rejection::UnknownSymbol => self.symbol_unknown(exchange, symbol, &[]),
             Rejection::Missing => tracing::warn!("{exchange} sends no price for symbol {symbol}"),
             _ => {
                 let reason = rejection.as_str();
@@ -238,8 +257,46 @@ impl Events {
         }
     }
 
+    /// The exchange does not have a symbol; it may have others that are much like it.
+    pub(crate) fn symbol_unknown(&self, exchange: Exchange, symbol: &Symbol, near: &[String]) {
+        match near {
+            [] => tracing::error!("symbol {symbol} is unknown to {exchange}; the others go on without it"),
+            near => {
+                let near = near.join(", ");
+                tracing::error!("symbol {symbol} is unknown to {exchange}; did you mean {near}?");
+            }
+        }
+    }
+
     pub(crate) fn symbol_recovered(&self, exchange: Exchange, symbol: &Symbol) {
         tracing::info!("{exchange} sends a price for symbol {symbol} again");
+    }
+
+    /// So much of a market's history is replayed.
+    pub(crate) fn replay_progress(&self, route: &Route, fraction: f64) {
+        let labels = [route.exchange.as_str(), route.symbol.as_str()];
+        self.replay_progress.with_label_values(&labels).set(fraction);
+    }
+
+    /// The exchange will not answer for a market, however often it is asked.
+    pub(crate) fn replay_given_up(&self, route: &Route, error: &SourceError) {
+        let Route { exchange, symbol, .. } = route;
+        tracing::error!("the history of symbol {symbol} is given up: {exchange}: {error}; the others go on");
+    }
+
+    /// An observation out of history cannot be used; it is left out.
+    pub(crate) fn history_rejected(&self, route: &Route, bad: BadRecord) {
+        let Route { exchange, symbol, .. } = route;
+        tracing::warn!("{exchange} sends an observation of symbol {symbol} that is left out: {bad}");
+        self.rejected_records.with_label_values(&[exchange.as_str(), bad.reason()]).inc();
+    }
+
+    /// The exchange does not hold the beginning of what is to be replayed.
+    pub(crate) fn history_begins_late(&self, route: &Route, reached: Timestamp) {
+        let Route { exchange, symbol, .. } = route;
+        tracing::warn!(
+            "{exchange} does not hold all history of symbol {symbol} after {reached}; what it holds comes"
+        );
     }
 
     /// Kafka acknowledged a message.

@@ -1,6 +1,7 @@
 //! What each source does all the time, by its kind of feed: one file a kind. A source is one or more loops that run
 //! until they are told to stop.
 
+mod replay;
 mod rest;
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
@@ -53,7 +54,8 @@ impl Shared<'_> {
     ) -> Result<Vec<Loop>, ProducerError> {
         match &source.feed {
             Feed::Rest(rest) => self.rest(source, rest, exchanges),
-            Feed::Websocket(_) | Feed::Replay(_) => Ok(Vec::new()),
+            Feed::Replay(replay) => self.replay(source, replay, exchanges),
+            Feed::Websocket(_) => Ok(Vec::new()),
         }
     }
 
@@ -64,7 +66,7 @@ impl Shared<'_> {
     }
 
     /// What a condition or heartbeat of a source is called: it is named where there are several.
-    fn label(&self, what: &str, source: &SourceConfig) -> String {
+    pub(crate) fn label(&self, what: &str, source: &SourceConfig) -> String {
         match self.config.sources.len() {
             1 => what.to_owned(),
             _ => format!("{what} {}", source.name),

@@ -2,42 +2,58 @@
 
 use std::{error::Error, time::Duration};
 
-use pricepipe_core::config::SourceConfig;
+use pricepipe_core::{Timestamp, config::SourceConfig};
+use pricepipe_exchange::Answer;
 use pricepipe_service::clock;
-use reqwest::{Client, Response, Url, redirect::Policy};
+use reqwest::{Client, Response, Url, header::HeaderMap, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use crate::{
-    ProducerError,
-    endpoints::{Reply, Request},
-    source::SourceError,
-};
+use crate::{ProducerError, source::SourceError};
 
-/// No answer of an exchange is nearly as large.
-const LARGEST_ANSWER: usize = 4 << 20;
-const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("pricepipe/", env!("CARGO_PKG_VERSION"));
+
+/// What was answered, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) headers: HeaderMap,
+    status: u16,
+    body: Vec<u8>,
+    /// When the last byte arrived.
+    received: Timestamp,
+}
+
+impl Reply {
+    /// To be read.
+    pub(crate) fn answer(&self) -> Answer<'_> {
+        let Reply { headers, status, body, received } = self;
+        Answer { status: *status, headers, body, received: *received }
+    }
+}
 
 /// The base URLs of a source, checked.
 pub(crate) fn base_urls(source: &SourceConfig) -> Result<Vec<Url>, ProducerError> {
-    let parse = |text: &String| {
-        let faulty = |problem| ProducerError::Endpoint {
-            source_name: source.name.clone(),
-            // A password in front of an `@` is not repeated.
-            url: text.rsplit('@').next().unwrap_or_default().to_owned(),
-            problem,
-        };
-        let url: Url = text.parse().map_err(|_| faulty("is no URL"))?;
-        match check(&url) {
-            Some(problem) => Err(faulty(problem)),
-            None => Ok(url),
-        }
-    };
-    source.endpoints().iter().map(parse).collect()
+    source.endpoints().iter().map(|text| base_url(&source.name, text, "http")).collect()
 }
 
-fn check(url: &Url) -> Option<&'static str> {
-    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-        Some("is neither https:// nor http://")
+/// A base URL of a source, checked. Its scheme is this one, or the same with an `s`.
+pub(crate) fn base_url(source: &str, text: &str, scheme: &'static str) -> Result<Url, ProducerError> {
+    let faulty = |problem| ProducerError::Endpoint {
+        source_name: source.to_owned(),
+        // A password in front of an `@` is not repeated.
+        url: text.rsplit('@').next().unwrap_or_default().to_owned(),
+        problem,
+        scheme,
+    };
+    let url: Url = text.parse().map_err(|_| faulty("is no URL"))?;
+    match check(&url, scheme) {
+        Some(problem) => Err(faulty(problem)),
+        None => Ok(url),
+    }
+}
+
+fn check(url: &Url, scheme: &str) -> Option<&'static str> {
+    if url.scheme().strip_suffix('s').unwrap_or(url.scheme()) != scheme || !url.has_host() {
+        Some("has another scheme")
     } else if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
         Some("has more than a scheme and a host")
     } else if !url.username().is_empty() || url.password().is_some() {
@@ -79,26 +95,30 @@ pub(crate) fn client(bases: &[Url]) -> Result<Client, reqwest::Error> {
     }
 }
 
-/// Sends a request and reads the whole answer, both within `timeout`.
+/// A path and query at this host.
+pub(crate) fn url(base: &Url, path_and_query: &str) -> String {
+    format!("{}{path_and_query}", base.as_str().trim_end_matches('/'))
+}
+
+/// Sends a request and reads the whole answer, both within `timeout`, and no more than `largest` bytes of it.
 pub(crate) async fn get(
     client: &Client,
-    base: &Url,
-    request: &Request,
+    url: String,
     timeout: Duration,
+    largest: usize,
 ) -> Result<Reply, SourceError> {
-    let url = format!("{}{}", base.as_str().trim_end_matches('/'), request.path_and_query);
     let fail = |error: reqwest::Error| failure(&error, timeout);
     let response = client.get(url).timeout(timeout).send().await.map_err(fail)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let body = body(response, timeout).await?;
+    let body = body(response, timeout, largest).await?;
     Ok(Reply { status, headers, body, received: clock::now() })
 }
 
-async fn body(mut response: Response, timeout: Duration) -> Result<Vec<u8>, SourceError> {
+async fn body(mut response: Response, timeout: Duration, largest: usize) -> Result<Vec<u8>, SourceError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error, timeout))? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(SourceError::TooLarge(LARGEST_ANSWER));
+        if body.len() + chunk.len() > largest {
+            return Err(SourceError::TooLarge(largest));
         }
         body.extend_from_slice(&chunk);
     }

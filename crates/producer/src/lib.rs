@@ -1,4 +1,4 @@
-//! Exchange to Kafka: polls prices on clock-aligned slots and produces each as a message.
+//! Exchange to Kafka: polls prices on clock-aligned slots, or replays history, and produces each as a message.
 //!
 //! What this crate decides:
 //!
@@ -9,6 +9,7 @@
 //! - **Whom to ask** (`endpoints`): the first host that is well; each has its own breaker.
 //! - **What to ask for** (`roster`): every symbol in one request; symbols that the exchange does not know are found
 //!   and left out while the others go on.
+//! - **What of history is left** (`replay`): page after page, from behind what an earlier replay has left in Kafka.
 //! - **What is accepted is delivered** (`sink`): an accepted message is kept until Kafka acknowledges it, and sent
 //!   again with the same id if it comes back.
 //!
@@ -23,16 +24,24 @@ mod events;
 mod feeds;
 mod http;
 mod ledger;
+mod listings;
 mod observations;
 mod penalty;
 mod poller;
+mod replay;
 mod roster;
 mod route;
 mod run;
 mod schedule;
 mod sink;
 mod source;
+mod streams;
 
 pub use error::ProducerError;
-pub use observations::{Observations, Observed, ObservedSymbol, Summary};
+pub use listings::listings;
+pub use observations::{
+    Observations, Observed, ObservedReplay, ObservedSymbol, ReplayEnd, ReplayedMarket, Summary,
+};
+pub use pricepipe_exchange::listing::Listing;
+pub use replay::course::Position;
 pub use run::{Options, Producer, run};

@@ -1,9 +1,12 @@
 //! What a live view may read while the producer runs.
 
+mod replay;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pricepipe_core::{Exchange, Price, Symbol, Timestamp, names::TopicName};
+use pricepipe_core::{Exchange, Price, Symbol, Timestamp, config::SourceConfig, names::TopicName};
 
+pub use self::replay::{ObservedReplay, ReplayEnd, ReplayedMarket};
 use crate::route::Route;
 
 /// What the producer has seen so far. The host keeps one end, the producer the other.
@@ -19,6 +22,8 @@ pub struct Observed {
     pub symbols: Vec<ObservedSymbol>,
     /// How each source is, by its name: a short text such as `prices arrive`.
     pub sources: Vec<(String, String)>,
+    /// The sources that replay history.
+    pub replays: Vec<ObservedReplay>,
     /// The sums of this run.
     pub totals: Summary,
 }
@@ -72,8 +77,7 @@ impl Observations {
             produced: 0,
         };
         let sources = sources.into_iter().map(|name| (name, "starting".to_owned())).collect();
-        *self.lock() =
-            Observed { symbols: routes.map(symbol).collect(), sources, totals: Summary::default() };
+        *self.lock() = Observed { symbols: routes.map(symbol).collect(), sources, ..Observed::default() };
     }
 
     pub(crate) fn price_arrived(&self, index: usize, price: Price, received: Timestamp) {
@@ -98,6 +102,31 @@ impl Observations {
 
     pub(crate) fn slots_skipped(&self, slots: u64) {
         self.lock().totals.skipped_slots += slots;
+    }
+
+    /// A source is going to replay the history of these symbols.
+    pub(crate) fn replay_begins(&self, source: &SourceConfig, symbols: impl Iterator<Item = Symbol>) {
+        self.lock().replays.push(ObservedReplay::new(&source.name, source.exchange, symbols));
+    }
+
+    /// A market's replay has sent so many records more and is so far; it may have ended by that.
+    pub(crate) fn replayed(
+        &self,
+        source: &str,
+        market: usize,
+        records: u64,
+        at: (Timestamp, f64),
+        end: Option<ReplayEnd>,
+    ) {
+        let mut state = self.lock();
+        let Some(replay) = state.replays.iter_mut().find(|replay| replay.source == source) else { return };
+        let Some(market) = replay.markets.get_mut(market) else { return };
+        market.records += records;
+        (market.reached, market.fraction) = (Some(at.0), at.1);
+        market.end = end;
+        let text = replay.state();
+        drop(state);
+        self.source_state(source, &text);
     }
 
     pub(crate) fn source_state(&self, name: &str, text: &str) {

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use pricepipe_core::Timestamp;
-
 /// At least so long, also when the exchange says 0: its limits count by the second.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest ban that Binance gives.
@@ -56,26 +54,6 @@ impl Penalty {
     }
 }
 
-/// How long `Retry-After` says to wait: seconds, or an HTTP date. Without it, a minute, or the shortest ban.
-pub(crate) fn retry_after(header: Option<&str>, limit: Limit, now: Timestamp) -> Duration {
-    let header = header.map(str::trim);
-    let seconds = header.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-    let until_date = || {
-        let millis = http_date(header?)?.as_millis() - now.as_millis();
-        Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
-    };
-    seconds.or_else(until_date).unwrap_or(match limit {
-        Limit::Rate => Duration::from_secs(60),
-        Limit::Ban => Duration::from_secs(120),
-    })
-}
-
-/// Reads a date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
-    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Timestamp::from_millis(time.as_millisecond()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,22 +102,6 @@ mod tests {
             let mut penalty = Penalty::default();
             penalty.impose(Limit::Rate, length, start);
             assert_eq!(penalty.admits(start), Err((Limit::Rate, bounded)));
-        }
-    }
-
-    #[test]
-    fn retry_after_is_read_in_every_form() {
-        let now: Timestamp = "2026-11-23T06:00:00Z".parse().unwrap();
-        for (header, limit, seconds) in [
-            (Some("2"), Limit::Rate, 2),
-            (Some(" 0 "), Limit::Rate, 0),
-            (Some("Mon, 23 Nov 2026 06:00:30 GMT"), Limit::Rate, 30),
-            (Some("Mon, 23 Nov 2026 05:00:30 GMT"), Limit::Rate, 0),
-            (Some("soon"), Limit::Rate, 60),
-            (None, Limit::Rate, 60),
-            (None, Limit::Ban, 120),
-        ] {
-            assert_eq!(retry_after(header, limit, now), Duration::from_secs(seconds), "{header:?}");
         }
     }
 }

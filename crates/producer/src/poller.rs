@@ -18,7 +18,7 @@ use crate::{
     route::Route,
     schedule::{Schedule, Turn},
     sink::Sink,
-    source::{Poll, PriceSource, SourceError, Trouble},
+    source::{Poll, SourceError, Trouble, catalogue::Catalogue, last_prices::LastPrices},
 };
 
 /// Sleeps are cut into pieces: for the heartbeat, and to notice a clock that was set.
@@ -29,10 +29,12 @@ const LAST_ANSWER: Duration = Duration::from_secs(3);
 const TELLING_FAILURES: u32 = 3;
 
 /// One source and everything that its slots need.
-pub(crate) struct Poller<S> {
+pub(crate) struct Poller {
     pub(crate) name: String,
     pub(crate) exchange: Exchange,
-    pub(crate) source: S,
+    pub(crate) source: LastPrices,
+    /// What to suggest for a symbol that is unknown.
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) schedule: Schedule,
     pub(crate) routes: HashMap<Symbol, Arc<Route>>,
     pub(crate) sink: Arc<Sink>,
@@ -56,7 +58,7 @@ pub(crate) enum SourceTrouble {
     NoSymbols,
 }
 
-impl<S: PriceSource> Poller<S> {
+impl Poller {
     /// Runs until told to stop.
     pub(crate) async fn run(mut self) {
         match self.until_stopped(async |source| source.warm_up().await).await {
@@ -161,10 +163,19 @@ impl<S: PriceSource> Poller<S> {
         for (symbol, rejection) in poll.rejected.into_iter().chain(missing).chain(unknown) {
             self.events.price_rejected(self.exchange, rejection);
             if self.failing.insert(symbol.clone(), rejection) != Some(rejection) {
-                self.events.symbol_failing(self.exchange, &symbol, rejection);
+                self.tell_of_symbol(symbol, rejection);
             }
         }
         refused
+    }
+
+    /// Tells that a symbol brings nothing. For one that is unknown the exchange is asked first what may have been meant.
+    fn tell_of_symbol(&self, symbol: Symbol, rejection: Rejection) {
+        if rejection != Rejection::UnknownSymbol {
+            return self.events.symbol_failing(self.exchange, &symbol, rejection);
+        }
+        let (exchange, events, catalogue) = (self.exchange, self.events.clone(), self.catalogue.clone());
+        tokio::spawn(async move { events.symbol_unknown(exchange, &symbol, &catalogue.near(&symbol).await) });
     }
 
     fn all_is_well(&mut self, text: &str) {
@@ -196,7 +207,7 @@ impl<S: PriceSource> Poller<S> {
 
     /// Does something with the source. A request that is under way when the end comes may still be answered: what
     /// an exchange has sent is not thrown away.
-    async fn until_stopped<T>(&mut self, work: impl AsyncFnOnce(&mut S) -> T) -> Option<T> {
+    async fn until_stopped<T>(&mut self, work: impl AsyncFnOnce(&mut LastPrices) -> T) -> Option<T> {
         let stop = self.stop.clone();
         tokio::select! {
             biased;

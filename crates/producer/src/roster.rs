@@ -13,6 +13,10 @@ use pricepipe_core::Symbol;
 const FIRST_RECHECK: Duration = Duration::from_secs(60);
 const LONGEST_RECHECK: Duration = Duration::from_secs(60 * 60);
 
+/// The symbols of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group(Vec<usize>);
+
 /// Every symbol of a source, by what is known of it.
 #[derive(Debug)]
 pub(crate) struct Roster {
@@ -22,10 +26,10 @@ pub(crate) struct Roster {
     /// Not refused so far, or answered since.
     trusted: BTreeSet<usize>,
     /// Groups of which at least one symbol is unknown.
-    suspects: Vec<Vec<usize>>,
+    suspects: Vec<Group>,
     unknown: Vec<Unknown>,
     /// What is still to be asked for in this slot.
-    todo: VecDeque<Vec<usize>>,
+    todo: VecDeque<Group>,
 }
 
 #[derive(Debug)]
@@ -53,37 +57,51 @@ impl Roster {
     /// A slot begins: trusted symbols come first, then suspects, then one unknown symbol if its time has come.
     pub(crate) fn begin(&mut self, now: Instant) {
         let trusted: Vec<usize> = self.trusted.iter().copied().collect();
-        self.todo = trusted.chunks(self.group_size).map(<[usize]>::to_vec).collect();
+        self.todo = trusted.chunks(self.group_size).map(|chunk| Group(chunk.to_vec())).collect();
         self.todo.extend(self.suspects.iter().cloned());
         let due = self.unknown.iter().filter(|unknown| unknown.recheck <= now);
-        self.todo.extend(due.min_by_key(|unknown| unknown.recheck).map(|unknown| vec![unknown.symbol]));
+        self.todo
+            .extend(due.min_by_key(|unknown| unknown.recheck).map(|unknown| Group(vec![unknown.symbol])));
     }
 
-    /// The symbols of the next request; empty when the slot has nothing more to ask for.
-    pub(crate) fn next_group(&self) -> Vec<Symbol> {
-        self.todo.front().into_iter().flatten().map(|index| self.symbols[*index].clone()).collect()
+    /// True when the slot has nothing more to ask for.
+    pub(crate) fn is_done(&self) -> bool {
+        self.todo.is_empty()
+    }
+
+    /// What to ask for next. The group comes back by [`Roster::answered`], [`Roster::refused`] or [`Roster::failed`].
+    pub(crate) fn take(&mut self) -> Option<Group> {
+        self.todo.pop_front()
+    }
+
+    /// The symbols of a group.
+    pub(crate) fn symbols(&self, group: &Group) -> Vec<Symbol> {
+        group.0.iter().map(|index| self.symbols[*index].clone()).collect()
     }
 
     /// The request was answered.
-    pub(crate) fn answered(&mut self) {
-        let Some(group) = self.todo.pop_front() else { return };
+    pub(crate) fn answered(&mut self, group: Group) {
         self.suspects.retain(|suspects| *suspects != group);
-        self.unknown.retain(|unknown| !group.contains(&unknown.symbol));
-        self.trusted.extend(group);
+        self.unknown.retain(|unknown| !group.0.contains(&unknown.symbol));
+        self.trusted.extend(group.0);
+    }
+
+    /// The request was not answered: it comes again.
+    pub(crate) fn failed(&mut self, group: Group) {
+        self.todo.push_front(group);
     }
 
     /// The request was refused because of an unknown symbol. Returns the symbol once it is found for the first time.
-    pub(crate) fn refused(&mut self, now: Instant) -> Option<Symbol> {
-        let group = self.todo.pop_front()?;
+    pub(crate) fn refused(&mut self, group: Group, now: Instant) -> Option<Symbol> {
         self.suspects.retain(|suspects| *suspects != group);
-        self.trusted.retain(|index| !group.contains(index));
-        if let [symbol] = group[..] {
+        self.trusted.retain(|index| !group.0.contains(index));
+        if let [symbol] = group.0[..] {
             return self.set_unknown(symbol, now);
         }
-        let (left, right) = group.split_at(group.len() / 2);
+        let (left, right) = group.0.split_at(group.0.len() / 2);
         for half in [left, right] {
-            self.suspects.push(half.to_vec());
-            self.todo.push_back(half.to_vec());
+            self.suspects.push(Group(half.to_vec()));
+            self.todo.push_back(Group(half.to_vec()));
         }
         None
     }
@@ -118,19 +136,17 @@ mod tests {
     fn slot(roster: &mut Roster, unknown: &[&str], now: Instant) -> (Vec<String>, usize, Vec<String>) {
         let (mut answered, mut requests, mut found) = (Vec::new(), 0, Vec::new());
         roster.begin(now);
-        loop {
-            let group = roster.next_group();
-            if group.is_empty() {
-                return (answered, requests, found);
-            }
+        while let Some(group) = roster.take() {
             requests += 1;
-            if group.iter().any(|symbol| unknown.contains(&symbol.as_str())) {
-                found.extend(roster.refused(now).map(String::from));
+            let asked = roster.symbols(&group);
+            if asked.iter().any(|symbol| unknown.contains(&symbol.as_str())) {
+                found.extend(roster.refused(group, now).map(String::from));
             } else {
-                roster.answered();
-                answered.extend(group.into_iter().map(String::from));
+                roster.answered(group);
+                answered.extend(asked.into_iter().map(String::from));
             }
         }
+        (answered, requests, found)
     }
 
     #[test]
@@ -165,12 +181,16 @@ mod tests {
     fn a_slot_that_ends_early_goes_on_with_the_suspects_after_the_trusted_ones() {
         let (mut roster, now) = (Roster::new(symbols(8), 4), Instant::now());
         roster.begin(now);
-        roster.refused(now);
-        assert_eq!(roster.next_group().len(), 4, "the second group is not held up by the first");
-        roster.answered();
+        let first = roster.take().unwrap();
+        roster.refused(first, now);
+        let second = roster.take().unwrap();
+        assert_eq!(second.0.len(), 4, "the second group is not held up by the first");
+        roster.answered(second);
         roster.begin(now);
-        let group: Vec<String> = roster.next_group().into_iter().map(String::from).collect();
-        assert_eq!(group, ["S4", "S5", "S6", "S7"]);
+        let group = roster.take().unwrap();
+        assert_eq!(roster.symbols(&group), symbols(8)[4..]);
+        roster.failed(group.clone());
+        assert_eq!(roster.take(), Some(group), "what was not answered comes again");
         assert_eq!(slot(&mut roster, &["S0"], now).0.len(), 7);
     }
 

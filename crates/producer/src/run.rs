@@ -1,6 +1,11 @@
 //! Runs a producer: makes its parts, lets them work, and ends them in order.
 
-use std::{collections::BTreeSet, process, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    process,
+    sync::Arc,
+    time::Duration,
+};
 
 use pricepipe_core::{
     Exchange, Symbol,
@@ -16,6 +21,7 @@ use crate::{
     events::Events,
     feeds::{self, Loop, Shared},
     observations::{Observations, Summary},
+    replay::course::Position,
     route::Route,
     sink::{Sink, SinkParts},
 };
@@ -27,6 +33,9 @@ pub struct Options {
     pub observations: Arc<Observations>,
     /// What to tell a user whose exchange cannot be reached, after the reason.
     pub unreachable_hint: Option<String>,
+    /// How far earlier replays came, by Kafka key ([`pricepipe_core::identity::key`]), where the host knows it better than
+    /// Kafka: one in memory has forgotten it.
+    pub replayed: HashMap<String, Position>,
     /// How long to wait at the end until Kafka has acknowledged everything.
     pub flush_patience: Duration,
 }
@@ -36,6 +45,7 @@ impl Default for Options {
         Options {
             observations: Arc::default(),
             unreachable_hint: None,
+            replayed: HashMap::new(),
             flush_patience: Duration::from_secs(15),
         }
     }

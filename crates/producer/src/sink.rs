@@ -25,6 +25,7 @@ use pricepipe_service::{
 use rdkafka::{
     ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord},
 };
 use tokio::sync::oneshot;
@@ -36,7 +37,7 @@ use self::{
 use crate::{
     events::{Events, SkipReason},
     ledger::{Ledger, Record},
-    route::Route,
+    route::{REPLAY, Route},
 };
 
 /// What a sink is made of.
@@ -166,6 +167,10 @@ impl Drop for Sink {
     }
 }
 
+fn replay_header(start: &str) -> OwnedHeaders {
+    OwnedHeaders::new_with_capacity(1).insert(Header { key: REPLAY, value: Some(start) })
+}
+
 impl Shared {
     /// Hands a message to the client. It comes back when the client's queue is full.
     fn send(&self, client: &Client, record: Record) -> Result<(), Record> {
@@ -173,6 +178,10 @@ impl Shared {
         let message = BaseRecord::with_opaque_to(record.route.topic.as_str(), Box::new(ticket))
             .key(&record.route.key)
             .payload(&record.payload);
+        let message = match &record.route.replay {
+            None => message,
+            Some(start) => message.headers(replay_header(start)),
+        };
         match client.send(message).map_err(|(error, _)| error) {
             Ok(()) => Ok(()),
             Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => Err(record),

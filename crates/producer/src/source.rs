@@ -1,31 +1,17 @@
 //! What the producer reads from: a source of prices, and the ways in which it may fail.
 
-pub(crate) mod binance;
+pub(crate) mod catalogue;
+pub(crate) mod last_prices;
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use pricepipe_core::{Price, PriceError, Symbol, Timestamp};
+use pricepipe_exchange::Refusal;
 
 use crate::{
     events::{Outcome, Rejection, SkipReason},
     penalty::Limit,
 };
-
-/// A source of prices that is asked slot by slot.
-pub(crate) trait PriceSource: Send {
-    /// Opens the connection before the first slot needs it.
-    fn warm_up(&mut self) -> impl Future<Output = Result<(), SourceError>> + Send;
-
-    /// A slot begins. Returns how many prices it may bring.
-    fn begin(&mut self) -> usize;
-
-    /// True when the slot has nothing more to ask for.
-    fn is_done(&self) -> bool;
-
-    /// Sends the slot's next request; `None` when everything has been asked for. After an error the same request
-    /// comes again.
-    fn poll(&mut self) -> impl Future<Output = Option<Result<Poll, SourceError>>> + Send;
-}
 
 /// The answer to one request.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,6 +85,22 @@ pub(crate) enum SourceError {
     /// The same failure, with the host that it is about. Never one that concerns every host.
     #[error("{host}: {error}")]
     At { host: String, error: Box<SourceError> },
+}
+
+impl From<Refusal> for SourceError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::RateLimited(length) => SourceError::Limited(Limit::Rate, length),
+            Refusal::Banned(length) => SourceError::Limited(Limit::Ban, length),
+            Refusal::GeoBlocked => SourceError::GeoBlocked,
+            Refusal::Forbidden => SourceError::Forbidden,
+            Refusal::Unavailable(words) => SourceError::Unavailable(words),
+            Refusal::UnknownSymbol => SourceError::UnknownSymbol,
+            Refusal::Refused(words) => SourceError::Refused(words),
+            Refusal::UnexpectedStatus(status) => SourceError::UnexpectedStatus(status),
+            Refusal::Malformed(what) => SourceError::Malformed(what),
+        }
+    }
 }
 
 fn limit_text(limit: &Limit) -> &'static str {

@@ -4,6 +4,9 @@
 //!   they bring goes through one bounded queue, as [`Arrival`]s.
 //! - `sequence`: puts the arrivals of each market in order, notices what is missing and has it repaired.
 
+mod client;
+pub(crate) mod connections;
+
 use pricepipe_core::Timestamp;
 use pricepipe_exchange::Record;
 
@@ -41,3 +44,6 @@ pub(crate) enum Arrival {
         connection: u64,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,9 +52,14 @@ fn faults(format: Option<&str>, filter: Option<&str>) -> Vec<String> {
     format.into_iter().chain(filter).collect()
 }
 
+/// False when the user wants no colours anywhere: `NO_COLOR` is set and not empty, as <https://no-color.org> has it.
+pub fn may_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Starts logging to standard error at `level` unless the environment says otherwise. To be called once.
 pub fn start(format: LogFormat, level: &str) {
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = std::io::stderr().is_terminal() && may_colour();
     start_with(format, level, colours, BoxMakeWriter::new(std::io::stderr));
 }
 

@@ -1,8 +1,9 @@
 //! What an audit asks of a store: which observations it lacks, and which it has twice.
 //!
-//! **Doubled** is an observation that is stored under more than one id: several documents of one exchange, symbol, kind
-//! and time, of which at least one has an id that names the observation. Messages of the plain form are named by where
-//! they lie instead, so two of them may well be of one moment without being the same.
+//! **Doubled** is an observation that is stored under more than one id: several prices of one exchange, symbol and time,
+//! of which at least one has an id that names the observation. Messages of the plain form are named by where they lie
+//! instead, so two of them may well be of one moment without being the same. So may two trades and two tickers: they
+//! are left out, since their number alone makes them what they are.
 
 use pricepipe_core::{Timestamp, identity};
 
@@ -54,6 +55,9 @@ impl Doubled {
     }
 }
 
+/// What the id of a ticker has in it, see [`identity::Event`], and that of no poll.
+pub(crate) const TICKER: &str = ":ticker:";
+
 /// The ids that name a place in Kafka are those from the first of these up to and without the second.
 pub(crate) fn positions() -> (String, String) {
     let first = identity::POSITION.to_owned();
@@ -74,6 +78,13 @@ mod tests {
         let between = |id: &str| *first <= *id && *id < *end;
         assert!(between(&identity::position("AAAA", 0, 0)) && between("kafka:zzzz:9:9"));
         assert!(!between("binance:BTCUSDT:price:1") && !between("kafka") && !between("kraken:A:price:1"));
+    }
+
+    #[test]
+    fn a_ticker_is_told_from_a_poll_by_its_id() {
+        let id = |event| identity::event("binance:BTCUSDT", event);
+        assert!(id(identity::Event::Ticker(7)).contains(TICKER));
+        assert!(!id(identity::Event::Poll(Timestamp::MIN)).contains(TICKER));
     }
 
     #[test]

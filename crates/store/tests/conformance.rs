@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use mongodb::bson::{Bson, Document, doc};
 use pricepipe_core::{
-    PriceMessage, Secret,
+    Details, PriceMessage, Secret,
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
 use pricepipe_store::{Doubled, History, Period, Store, StoreErrorKind, Written, open, open_for_reading};
-use support::{Mongo, collection, message};
+use support::{Mongo, collection, kinds, message};
 
 /// Everything that holds for any store.
 async fn keeps_its_promises(store: Arc<dyn Store>) {
@@ -26,6 +26,7 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     a_batch_twice_is_stored_once(&store, &collection("btc")).await;
     duplicates_are_counted_in_any_mix(&store, &collection("mix")).await;
     every_digit_is_kept(&store, &collection("digits")).await;
+    every_kind_is_kept_with_its_fields(&store, &collection("kinds")).await;
     latest_and_count_tell_what_is_there(&store, &collection("eth")).await;
     many_symbols_are_found(&store, &collection("many")).await;
     writers_of_one_batch_store_it_once(&store, &collection("race")).await;
@@ -80,6 +81,22 @@ async fn every_digit_is_kept(store: &Arc<dyn Store>, collection: &CollectionName
         prices.iter().enumerate().map(|(n, price)| message(&format!("S{n}"), 0, price)).collect();
     store.write(collection, batch.clone().into()).await.unwrap();
     assert_eq!(store.latest(collection, &[]).await.unwrap(), batch);
+}
+
+/// Digit for digit, and with what may be absent both there and absent.
+async fn every_kind_is_kept_with_its_fields(store: &Arc<dyn Store>, collection: &CollectionName) {
+    let kinds = kinds();
+    let batch: Vec<_> = kinds.iter().enumerate().map(|(n, details)| of_kind(n as i64, details)).collect();
+    let written = store.write(collection, batch.clone().into()).await.unwrap();
+    assert_eq!((written.inserted, written.rejected.len()), (kinds.len() as u64, 0));
+    assert_eq!(store.latest(collection, &[]).await.unwrap(), batch);
+    assert_eq!(store.write(collection, batch.into()).await.unwrap().duplicates, kinds.len() as u64);
+}
+
+/// An observation of a symbol of its own.
+fn of_kind(n: i64, details: &Details) -> PriceMessage {
+    let id = format!("binance:S{n}:{}:{n}", details.kind().as_str());
+    PriceMessage { details: details.clone(), id, ..message(&format!("S{n}"), n, "67321.50") }
 }
 
 async fn latest_and_count_tell_what_is_there(store: &Arc<dyn Store>, collection: &CollectionName) {
@@ -165,6 +182,11 @@ async fn can_be_audited(store: Arc<dyn Store>, history: Arc<dyn History>) {
         elsewhere(7, "kraken"),
         other(7, "kafka:uuid:0:2"),
         other(7, "kafka:uuid:0:3"),
+        // Trades and tickers of one moment are what they are by their numbers.
+        PriceMessage { details: kinds()[0].clone(), ..renamed(3, "binance:BTCUSDT:trade:1") },
+        PriceMessage { details: kinds()[0].clone(), ..renamed(3, "binance:BTCUSDT:trade:2") },
+        renamed(4, "binance:BTCUSDT:ticker:1"),
+        renamed(4, "binance:BTCUSDT:ticker:2"),
     ];
     store.write(&audited, second.into()).await.unwrap();
     let all = history.doubled(&audited, Period::default(), 9).await.unwrap();
@@ -234,6 +256,8 @@ async fn mongodb_stores_doubles_for_those_who_want_them() {
     store.write(&collection("btc"), Arc::from([message("BTCUSDT", 1, "0.1000")])).await.unwrap();
     let stored = mongo.documents("btc", doc! {}).await;
     assert_eq!(stored[0].get("price"), Some(&Bson::Double(0.1)));
+    store.write(&collection("trades"), Arc::from([of_kind(0, &kinds()[0])])).await.unwrap();
+    assert_eq!(mongo.documents("trades", doc! {}).await[0].get("quantity"), Some(&Bson::Double(23.0)));
     assert_eq!(store.latest(&collection("btc"), &[]).await.unwrap()[0].price.to_string(), "0.1");
     mongo.drop().await;
 }

@@ -25,6 +25,8 @@ use super::{
 const FRAMED: (u16, u16) = (64, 18);
 /// As many log lines have room where symbols want it too.
 const LOG_LINES: usize = 4;
+/// The length of the bar that says how far a replay is.
+const BAR: usize = 24;
 /// The heading and one symbol.
 const LEAST_TABLE: u16 = 2;
 const KEYS: [(&str, &str); 5] =
@@ -103,7 +105,10 @@ impl Picture<'_> {
     }
 
     fn sums(&self) -> Vec<Line<'static>> {
-        wrapped(&self.scene.snapshot.sums.text, self.width).into_iter().map(Line::from).collect()
+        let Snapshot { replay, sums, .. } = self.scene.snapshot;
+        let bar = replay.iter().map(|share| share.bar(BAR));
+        let lines = bar.chain([sums.text.clone()]).flat_map(|text| wrapped(&text, self.width));
+        lines.map(Line::from).collect()
     }
 
     fn logs(&self) -> Vec<Line<'static>> {

@@ -10,10 +10,13 @@ use pricepipe_service::clock;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 
-use super::snapshot::{Row, Snapshot, count_text};
+use super::snapshot::{Row, Share, Snapshot, count_text};
 
 /// With more symbols than this a line stands for all of them.
 const MOST_SYMBOLS: usize = 20;
+
+/// A replay has a line for so many percents more.
+const STEP: u32 = 5;
 
 /// What tells one price of a symbol from the next.
 type Moment = (Option<u64>, Option<Timestamp>);
@@ -29,16 +32,21 @@ pub(super) struct Lines<W> {
     json: bool,
     /// When the last price of each symbol arrived that was written, and with how many messages.
     written: HashMap<String, Moment>,
+    /// The step of a replay that was written last.
+    step: Option<u32>,
 }
 
 impl<W: Write> Lines<W> {
     /// Lines as text or as JSON.
     pub(super) fn new(output: W, json: bool) -> Self {
-        Lines { output, json, written: HashMap::new() }
+        Lines { output, json, written: HashMap::new(), step: None }
     }
 
     /// Writes what is new.
     pub(super) fn show(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        if let Some(share) = &snapshot.replay {
+            return self.show_share(share, snapshot);
+        }
         let news: Vec<&Row> = snapshot.rows.iter().filter(|row| self.is_new(row)).collect();
         for row in &news {
             self.written.insert(row.symbol.clone(), moment(row));
@@ -49,6 +57,24 @@ impl<W: Write> Lines<W> {
             for row in news {
                 writeln!(self.output, "{}", if self.json { as_json(row) } else { as_text(row) })?;
             }
+        }
+        self.output.flush()
+    }
+
+    /// While history comes, its prices are not told one by one.
+    fn show_share(&mut self, share: &Share, snapshot: &Snapshot) -> io::Result<()> {
+        let step = share.percent() / STEP;
+        if self.step.replace(step) == Some(step) {
+            return Ok(());
+        }
+        let sums = &snapshot.sums;
+        if self.json {
+            let (fraction, state) = (rounded(share.fraction, 4), &share.text);
+            let line =
+                json!({"time": clock::now(), "replayed": fraction, "state": state, "totals": sums.json});
+            writeln!(self.output, "{line}")?;
+        } else {
+            writeln!(self.output, "{:>3} %  {}; {}", share.percent(), share.text, sums.text)?;
         }
         self.output.flush()
     }
@@ -177,6 +203,18 @@ mod tests {
         );
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.contains("messages -  stored 1 (duplicates 0)"), "{text}");
+    }
+
+    #[test]
+    fn a_replay_has_a_line_for_each_step_and_not_for_each_price() {
+        let at = |fraction| {
+            let replay = Some(Share { fraction, text: "at noon".to_owned() });
+            Snapshot { rows: vec![row("A", "1.0", 1)], replay, ..Snapshot::default() }
+        };
+        let text = lines(false, &[at(0.0), at(0.04), at(0.051), at(1.0), at(1.0)]);
+        assert_eq!(text, "  0 %  at noon; \n  5 %  at noon; \n100 %  at noon; \n");
+        let json: serde_json::Value = serde_json::from_str(&lines(true, &[at(0.25)])).unwrap();
+        assert_eq!(json["replayed"], 0.25);
     }
 
     #[test]

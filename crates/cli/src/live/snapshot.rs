@@ -31,10 +31,35 @@ pub(crate) struct Snapshot {
     pub notes: Vec<String>,
     /// How far it is.
     pub phase: Phase,
+    /// How much of a history is replayed, where one is.
+    pub replay: Option<Share>,
     /// The sums over all symbols.
     pub sums: Sums,
     /// A price that is older than this is not what the pipeline promises; zero when it promises nothing.
     pub stale_after: Duration,
+}
+
+/// How far something is that has an end.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Share {
+    /// From 0 to 1.
+    pub fraction: f64,
+    /// What there is to say of it besides.
+    pub text: String,
+}
+
+impl Share {
+    /// Whole percents; 100 only at the end.
+    pub(crate) fn percent(&self) -> u32 {
+        (self.fraction * 100.0).clamp(0.0, 100.0) as u32
+    }
+
+    /// A bar of so many characters, with the percents and the text behind it.
+    pub(crate) fn bar(&self, length: usize) -> String {
+        let full = (self.fraction.clamp(0.0, 1.0) * length as f64) as usize;
+        let (full, empty) = ("#".repeat(full), "-".repeat(length - full));
+        format!("[{full}{empty}] {:>3} %  {}", self.percent(), self.text)
+    }
 }
 
 /// One of the three that a pipeline needs.
@@ -163,6 +188,15 @@ pub(crate) mod tests {
             duplicates: Some(0),
             lag: Some(0),
         }
+    }
+
+    #[test]
+    fn a_bar_is_full_at_the_end_and_not_before() {
+        let bar = |fraction| Share { fraction, text: "at noon".to_owned() }.bar(10);
+        assert_eq!(bar(0.0), "[----------]   0 %  at noon");
+        assert_eq!(bar(0.456), "[####------]  45 %  at noon");
+        assert_eq!(bar(0.9999), "[#########-]  99 %  at noon");
+        assert_eq!(bar(1.0), "[##########] 100 %  at noon");
     }
 
     #[test]

@@ -22,6 +22,8 @@ use super::{
     theme::Theme,
     trends::Trends,
 };
+use pricepipe_service::telemetry;
+
 use crate::output;
 
 /// As many log lines are remembered.
@@ -68,7 +70,7 @@ impl Window {
             now: Snapshot::default(),
             trends: Trends::default(),
             held: None,
-            theme: Theme { colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) },
+            theme: Theme { colours: telemetry::may_colour() },
         })
     }
 

@@ -5,6 +5,7 @@ mod header;
 mod observers;
 pub(crate) mod places;
 mod plan;
+mod replayed;
 mod screen;
 mod topics;
 mod workers;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     header::Header,
+    observers::Observers,
     places::Places,
     plan::Plan,
     screen::{Course, Screen},
@@ -30,9 +32,20 @@ use crate::{
 
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
+/// How often it is looked whether a replay has come to its end.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Runs a pipeline until it is told to stop, then drains it and prints a summary.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
-    let pipeline = pipeline(args)?;
+    course(pipeline(args)?, args, false).await
+}
+
+/// Runs a pipeline that replays, until its history is stored.
+pub(crate) async fn replay(pipeline: Pipeline, args: &RunArgs) -> Result<(), Failed> {
+    course(pipeline, args, true).await
+}
+
+async fn course(pipeline: Pipeline, args: &RunArgs, ends_replayed: bool) -> Result<(), Failed> {
     // Invented prices stay among themselves unless somebody says that they should not.
     let servers = !args.simulate || args.real_servers;
     let wish = StoreWish { args: &args.store, simulated: args.simulate, servers };
@@ -46,22 +59,41 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), Failed> {
         shutdown::after(Duration::from_secs(seconds), stop.clone());
     }
     let process = Process::new("pricepipe");
+    let replayed = replayed::by(&pipeline, &kafka, &store).await;
     let mut plan = Plan::of(pipeline, kafka, &store, &process)?;
+    plan.replayed = replayed;
     let exchange = if args.simulate { Some(plan.simulate().await?) } else { None };
     let admin = serve_admin(&process, args.admin_address).await?;
     let places = Places::of(&plan, args.simulate);
     let header = Header::of(&plan, &places, args, admin);
     header.print();
     let (observers, progress) = (plan.observers().clone(), args.progress);
-    let course = Course { observers, process, progress, places, phase: live::Phase::Running };
+    if ends_replayed {
+        tokio::spawn(stop_when_replayed(observers.clone(), process.clone(), stop.clone()));
+    }
+    let course =
+        Course { observers: observers.clone(), process, progress, places, phase: live::Phase::Running };
     let mut screen = Screen::open(args.progress, header.titles(), course, stop);
     let ended = plan.run(&mut screen).await;
     let shown = screen.close();
     drop(exchange);
-    ended.and(shown)
+    ended.and(shown).and_then(|()| match &observers.given_up()[..] {
+        [] => Ok(()),
+        reasons => Err(Failed::new(Exit::NotFound, format!("no history: {}", reasons.join("; ")))),
+    })
 }
 
-fn pipeline(args: &RunArgs) -> Result<Pipeline, Failed> {
+async fn stop_when_replayed(observers: Observers, process: Process, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if observers.has_begun() && observers.is_replayed(&process) {
+            stop.cancel();
+        }
+    }
+}
+
+/// The pipeline of a file, which must not be suspended.
+pub(crate) fn pipeline(args: &RunArgs) -> Result<Pipeline, Failed> {
     let mut pipeline = file::pipeline(&args.file)?;
     if pipeline.suspend {
         let message = format!(

@@ -4,12 +4,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use pricepipe_consumer::{Observations as ConsumerObservations, Snapshot as Consumed};
 use pricepipe_core::Pipeline;
-use pricepipe_producer::{Observations as ProducerObservations, Observed as Produced, ObservedSymbol};
+use pricepipe_producer::{
+    Observations as ProducerObservations, Observed as Produced, ObservedReplay, ObservedSymbol, ReplayEnd,
+    ReplayedMarket,
+};
 use pricepipe_service::{Process, clock};
 use serde::Serialize;
 
 use super::places::Places;
-use crate::live::{Part, Phase, Row, Snapshot, State, Sums, age};
+use crate::live::{Part, Phase, Row, Share, Snapshot, State, Sums, age};
 
 /// What a condition says while it is not known whether it will be met.
 const NOT_YET: [&str; 4] = ["starting", "stopping", "connecting to ", "joining "];
@@ -58,15 +61,55 @@ impl Observers {
             parts: parts(&unmet, places),
             notes: notes(&unmet, phase),
             phase,
+            replay: share(&produced.replays),
             sums: Sums::of(&totals(&produced, &consumed, process)),
             stale_after: self.stale_after,
         }
+    }
+
+    /// True when the producer has said what it will do.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.producer.snapshot().sources.is_empty()
+    }
+
+    /// True when all history that there is was read, sent, and stored.
+    pub(super) fn is_replayed(&self, process: &Process) -> bool {
+        let (produced, consumed) = (self.producer.snapshot(), self.consumer.snapshot());
+        let ended = |replay: &ObservedReplay| replay.ended() == replay.markets.len();
+        let totals = totals(&produced, &consumed, process);
+        let sent: u64 = produced.replays.iter().map(ObservedReplay::records).sum();
+        produced.replays.iter().all(ended)
+            && totals.produced + produced.totals.rejected >= sent
+            && totals.settled() >= totals.produced
+            && consumed.lag.values().all(|lag| *lag == 0)
+    }
+
+    /// The symbols whose history was given up, each with its exchange and the reason.
+    pub(super) fn given_up(&self) -> Vec<String> {
+        let given_up = |replay: &ObservedReplay| {
+            let exchange = replay.exchange;
+            let reason = move |market: &ReplayedMarket| match &market.end {
+                Some(ReplayEnd::GivenUp(reason)) => {
+                    Some(format!("{} of {exchange}: {reason}", market.symbol))
+                }
+                _ => None,
+            };
+            replay.markets.iter().filter_map(reason).collect::<Vec<_>>()
+        };
+        self.producer.snapshot().replays.iter().flat_map(given_up).collect()
     }
 
     /// The sums so far.
     pub(super) fn totals(&self, process: &Process) -> Totals {
         totals(&self.producer.snapshot(), &self.consumer.snapshot(), process)
     }
+}
+
+/// How far replays are together; nothing where there is none.
+fn share(replays: &[ObservedReplay]) -> Option<Share> {
+    let states = replays.iter().map(|replay| format!("{}: {}", replay.source, replay.state()));
+    let fraction = replays.iter().map(ObservedReplay::fraction).sum::<f64>() / replays.len() as f64;
+    (!replays.is_empty()).then(|| Share { fraction, text: states.collect::<Vec<_>>().join("; ") })
 }
 
 fn totals(produced: &Produced, consumed: &Consumed, process: &Process) -> Totals {

@@ -1,12 +1,13 @@
 //! Everything that a run is made of, and its course: connect, work, drain, judge.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use pricepipe_core::{
     Pipeline,
     config::{KafkaConnection, KafkaCredentials, StoreConfig},
 };
 use pricepipe_exchange_sim::SimConfig;
+use pricepipe_producer::Position;
 use pricepipe_service::{Process, health::Condition};
 use pricepipe_store::Store;
 
@@ -32,6 +33,8 @@ pub(super) struct Plan {
     pub store_config: StoreConfig,
     pub(super) store: Arc<dyn Store>,
     observers: Observers,
+    /// How far earlier replays came, where Kafka does not tell.
+    pub(super) replayed: HashMap<String, Position>,
     process: Process,
     /// Not ready before Kafka was reached …
     connected: Condition,
@@ -56,6 +59,7 @@ impl Plan {
             observers: Observers::of(&pipeline),
             pipeline,
             kafka,
+            replayed: HashMap::new(),
             store_config: store.config.clone(),
             store: opened,
             process: process.clone(),

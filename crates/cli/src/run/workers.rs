@@ -39,6 +39,7 @@ impl Workers {
         let options = Options {
             observations: plan.observers().producer.clone(),
             unreachable_hint: Some(UNREACHABLE_HINT.to_owned()),
+            replayed: plan.replayed.clone(),
             flush_patience: FLUSH_PATIENCE,
         };
         let (config, process) = (plan.pipeline.producer_config(connection.clone()), plan.process().clone());

@@ -7,8 +7,15 @@ use proptest::prelude::*;
 use super::*;
 use crate::assignment::{Assignment, Sealed};
 
-fn price(n: i64) -> Decoded {
-    let json = format!(r#"{{"symbol":"BTCUSDT","price":1,"id":"{n}"}}"#);
+/// An observation: polled prices, trades, candles and quotes in turn.
+fn good(n: i64) -> Decoded {
+    let own = match n % 4 {
+        0 => r#""kind":"price""#,
+        1 => r#""kind":"trade","quantity":1"#,
+        2 => r#""kind":"kline","interval":"1m","open":1,"high":1,"low":1,"close":1,"volume":1"#,
+        _ => r#""kind":"quote","bid":1,"bidQuantity":1,"ask":1,"askQuantity":1"#,
+    };
+    let json = format!(r#"{{"symbol":"BTCUSDT","price":1,{own},"id":"{n}"}}"#);
     let timestamp = pricepipe_core::Timestamp::from_millis(1_795_413_603_000).ok();
     let position = pricepipe_core::message::Position { topic_id: None, partition: 0, offset: n, timestamp };
     Decoded::Good(PriceMessage::decode(Some(json.as_bytes()), position).unwrap())
@@ -33,7 +40,7 @@ fn push(assignment: &mut Assignment, batches: &mut Batches, offset: i64, value: 
     let tenure = assignment.take(place(0, 0), offset).unwrap().tenure;
     let record =
         Record { place: place(0, 0), offset, timestamp: Some(1), key: Some(b"key"), value: Some(value) };
-    batches.push(0, tenure, record, price(offset))
+    batches.push(0, tenure, record, good(offset))
 }
 
 #[test]
@@ -199,7 +206,7 @@ impl Model {
         self.next[index] += 1;
         let tenure = self.assignment.take(place, offset).unwrap().tenure;
         let record = Record { place, offset, timestamp: None, key: None, value: Some(b"{}") };
-        let decoded = if offset % 3 == 0 { Decoded::Bad(BadMessage::NoSymbol) } else { price(offset) };
+        let decoded = if offset % 3 == 0 { Decoded::Bad(BadMessage::NoSymbol) } else { good(offset) };
         if self.batches.push(usize::from(place.topic == 2), tenure, record, decoded) {
             self.hand_over();
         }
@@ -207,7 +214,8 @@ impl Model {
 
     fn hand_over(&mut self) {
         let Some(batch) = self.batches.any() else { return };
-        assert_eq!(batch.len(), batch.documents.len() + batch.bad.len(), "every message ends in one place");
+        let documents: usize = batch.parts.iter().map(|part| part.documents.len()).sum();
+        assert_eq!(batch.len(), documents + batch.bad.len(), "every message ends in one place");
         let index = |place: Place| PLACES.iter().position(|other| *other == place).unwrap();
         let messages = (0..batch.len())
             .map(|n| batch.record(n))

@@ -19,6 +19,9 @@ pub(crate) struct MemoryStore {
     /// The next write panics.
     pub(crate) panics: AtomicBool,
     pub(crate) largest: AtomicUsize,
+    /// The one collection whose writes fail.
+    pub(crate) broken: Mutex<Option<String>>,
+    prepared: Mutex<BTreeSet<CollectionName>>,
     hanging: watch::Sender<bool>,
 }
 
@@ -29,6 +32,8 @@ impl Default for MemoryStore {
             failing: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             largest: AtomicUsize::new(0),
+            broken: Mutex::default(),
+            prepared: Mutex::default(),
             hanging: watch::Sender::new(false),
         }
     }
@@ -52,17 +57,17 @@ impl MemoryStore {
     async fn answer(&self) -> Result<(), StoreError> {
         let mut hanging = self.hanging.subscribe();
         hanging.wait_for(|hanging| !hanging).await.unwrap();
-        if self.failing.load(SeqCst) {
-            let message = "the test says no".to_owned();
-            return Err(StoreError { kind: StoreErrorKind::Unavailable, message });
-        }
-        Ok(())
+        if self.failing.load(SeqCst) { Err(refusal()) } else { Ok(()) }
     }
 }
 
 impl Store for MemoryStore {
-    fn prepare<'a>(&'a self, _: &'a [CollectionName]) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.answer())
+    fn prepare<'a>(&'a self, collections: &'a [CollectionName]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.answer().await?;
+            self.prepared.lock().unwrap().extend(collections.iter().cloned());
+            Ok(())
+        })
     }
 
     /// A price of 666 is what this store never takes.
@@ -74,6 +79,10 @@ impl Store for MemoryStore {
         Box::pin(async move {
             self.answer().await?;
             assert!(!self.panics.swap(false, SeqCst), "the test says so");
+            assert!(self.prepared.lock().unwrap().contains(collection), "{collection} is not prepared");
+            if self.broken.lock().unwrap().as_deref() == Some(collection.as_str()) {
+                return Err(refusal());
+            }
             self.largest.fetch_max(batch.len(), SeqCst);
             let mut written = Written::default();
             let mut documents = self.documents.lock().unwrap();
@@ -114,4 +123,8 @@ impl Store for MemoryStore {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
+}
+
+fn refusal() -> StoreError {
+    StoreError { kind: StoreErrorKind::Unavailable, message: "the test says no".to_owned() }
 }

@@ -1,9 +1,11 @@
 //! What an observation tells beside its price, by its kind: the fields of a trade, a kline and a quote. Pure.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize, ser::SerializeMap};
 use serde_json::value::RawValue;
 
-use super::{BadMessage, text};
+use super::{BadMessage, read::Read};
 use crate::{KlineInterval, Price, Quantity};
 
 /// What kind of observation a message is.
@@ -168,6 +170,70 @@ impl Details {
             }
         }
     }
+
+    /// Reads what [`Details::fields`] gives; fields of other kinds are left alone.
+    pub fn read<S: Source>(kind: Kind, from: &S) -> Result<Self, S::Error> {
+        Ok(match kind {
+            Kind::Price => Details::Price,
+            Kind::Trade => Details::Trade(Trade {
+                quantity: from.number("quantity")?,
+                side: from.text("side", Side::from_name)?,
+            }),
+            Kind::Kline => {
+                let interval = from.text("interval", |name| name.parse().ok())?;
+                Details::Kline(Box::new(Kline {
+                    interval: interval.ok_or_else(|| from.missing("interval"))?,
+                    open: from.number("open")?,
+                    high: from.number("high")?,
+                    low: from.number("low")?,
+                    close: from.number("close")?,
+                    volume: from.number("volume")?,
+                    closed: from.flag("closed")?.unwrap_or(true),
+                }))
+            }
+            Kind::Quote => Details::Quote(Box::new(Quote {
+                bid: from.number("bid")?,
+                bid_quantity: from.number("bidQuantity")?,
+                ask: from.number("ask")?,
+                ask_quantity: from.number("askQuantity")?,
+            })),
+        })
+    }
+
+    /// The fields of the kind's own as a JSON object; none where it has none.
+    pub fn to_json(&self) -> Option<String> {
+        // No field is one that JSON cannot hold.
+        (self.kind() != Kind::Price).then(|| serde_json::to_string(self).unwrap_or_default())
+    }
+
+    /// Reads what [`Details::to_json`] gives.
+    pub fn from_json(kind: Kind, json: Option<&str>) -> Result<Self, BadMessage> {
+        let read: Read<'_> = serde_json::from_str(json.unwrap_or("{}"))
+            .map_err(|error| BadMessage::NotJson(error.to_string()))?;
+        Details::read(kind, &read)
+    }
+}
+
+/// Where the fields of a kind's own are read from.
+pub trait Source {
+    /// Why a field cannot be read.
+    type Error;
+
+    /// A number, in whichever form it lies there.
+    fn number<T: FromStr>(&self, name: &'static str) -> Result<T, Self::Error>;
+
+    /// What a text stands for; none where there is no such field.
+    fn text<T>(
+        &self,
+        name: &'static str,
+        meaning: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Self::Error>;
+
+    /// True or false; none where there is no such field.
+    fn flag(&self, name: &'static str) -> Result<Option<bool>, Self::Error>;
+
+    /// A field that every observation of its kind has is missing.
+    fn missing(&self, name: &'static str) -> Self::Error;
 }
 
 /// The value of a field of [`Details`].
@@ -195,84 +261,4 @@ impl Serialize for Details {
         })?;
         map.end()
     }
-}
-
-/// The fields of all kinds as they lie in a payload.
-#[derive(Default, Deserialize)]
-pub(super) struct ReadDetails<'a> {
-    #[serde(borrow, default)]
-    quantity: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    side: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    interval: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    open: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    high: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    low: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    close: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    volume: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    closed: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    bid: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "bidQuantity")]
-    bid_quantity: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    ask: Option<&'a RawValue>,
-    #[serde(borrow, default, rename = "askQuantity")]
-    ask_quantity: Option<&'a RawValue>,
-}
-
-impl ReadDetails<'_> {
-    /// The fields of a kind; those of others are left alone.
-    pub(super) fn of(&self, kind: Kind) -> Result<Details, BadMessage> {
-        Ok(match kind {
-            Kind::Price => Details::Price,
-            Kind::Trade => Details::Trade(Trade {
-                quantity: number("quantity", self.quantity)?,
-                side: match self.side {
-                    None => None,
-                    Some(raw) => Some(
-                        text(raw, 8)
-                            .and_then(|name| Side::from_name(&name))
-                            .ok_or(BadMessage::InvalidDetail("side"))?,
-                    ),
-                },
-            }),
-            Kind::Kline => Details::Kline(Box::new(Kline {
-                interval: self
-                    .interval
-                    .and_then(|raw| text(raw, 8)?.parse().ok())
-                    .ok_or(BadMessage::InvalidDetail("interval"))?,
-                open: number("open", self.open)?,
-                high: number("high", self.high)?,
-                low: number("low", self.low)?,
-                close: number("close", self.close)?,
-                volume: number("volume", self.volume)?,
-                closed: match self.closed.map(RawValue::get) {
-                    None | Some("true") => true,
-                    Some("false") => false,
-                    Some(_) => return Err(BadMessage::InvalidDetail("closed")),
-                },
-            })),
-            Kind::Quote => Details::Quote(Box::new(Quote {
-                bid: number("bid", self.bid)?,
-                bid_quantity: number("bidQuantity", self.bid_quantity)?,
-                ask: number("ask", self.ask)?,
-                ask_quantity: number("askQuantity", self.ask_quantity)?,
-            })),
-        })
-    }
-}
-
-/// A JSON number, or a string that holds one.
-fn number<T: std::str::FromStr>(field: &'static str, raw: Option<&RawValue>) -> Result<T, BadMessage> {
-    let raw = raw.ok_or(BadMessage::InvalidDetail(field))?;
-    let unquoted = text(raw, 64);
-    unquoted.as_deref().unwrap_or(raw.get()).parse().map_err(|_| BadMessage::InvalidDetail(field))
 }

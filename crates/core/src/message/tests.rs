@@ -79,6 +79,19 @@ fn every_other_kind_is_pinned_by_a_golden_file_both_ways() {
 }
 
 #[test]
+fn the_fields_of_a_kind_are_json_of_their_own_with_every_digit() {
+    assert_eq!(Details::Price.to_json(), None);
+    assert_eq!(Details::from_json(Kind::Price, None), Ok(Details::Price));
+    let trade = others()[0].details.to_json();
+    assert_eq!(trade.as_deref(), Some(r#"{"quantity":23.00000000,"side":"sell"}"#));
+    for message in others() {
+        let json = message.details.to_json();
+        assert_eq!(Details::from_json(message.kind(), json.as_deref()), Ok(message.details));
+    }
+    assert_eq!(Details::from_json(Kind::Trade, None), Err(BadMessage::InvalidDetail("quantity")));
+}
+
+#[test]
 fn the_middle_of_a_quote_is_exact_or_none() {
     let quote = |bid: &str, ask: &str| {
         let one = "1".parse().unwrap();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use axum::{extract::Query, http::Uri};
 use pricepipe_core::Symbol;
 
-use super::refusal::Refusal;
+use super::{history::Page, refusal::Refusal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -13,6 +13,44 @@ pub(super) enum Endpoint {
     Time,
     TickerPrice,
     ExchangeInfo,
+    Trades,
+    HistoricalTrades,
+    AggTrades,
+    Klines,
+}
+
+impl Endpoint {
+    fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            "/api/v3/ping" => Endpoint::Ping,
+            "/api/v3/time" => Endpoint::Time,
+            "/api/v3/ticker/price" => Endpoint::TickerPrice,
+            "/api/v3/exchangeInfo" => Endpoint::ExchangeInfo,
+            "/api/v3/trades" => Endpoint::Trades,
+            "/api/v3/historicalTrades" => Endpoint::HistoricalTrades,
+            "/api/v3/aggTrades" => Endpoint::AggTrades,
+            "/api/v3/klines" | "/api/v3/uiKlines" => Endpoint::Klines,
+            _ => return None,
+        })
+    }
+
+    /// The parameters that it reads.
+    fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Endpoint::Ping | Endpoint::Time => &[],
+            Endpoint::TickerPrice | Endpoint::ExchangeInfo => &["symbol", "symbols", "symbolStatus"],
+            Endpoint::Trades => &["symbol", "limit"],
+            Endpoint::HistoricalTrades => &["symbol", "limit", "fromId"],
+            Endpoint::AggTrades => &["symbol", "limit", "fromId", "startTime", "endTime"],
+            Endpoint::Klines => &["symbol", "limit", "interval", "startTime", "endTime"],
+        }
+    }
+
+    /// True for pages of the past of one symbol.
+    fn is_history(self) -> bool {
+        use Endpoint::*;
+        matches!(self, Trades | HistoricalTrades | AggTrades | Klines)
+    }
 }
 
 /// Which symbols an answer is to hold.
@@ -54,46 +92,43 @@ pub(super) struct Call {
     /// None for a path that is none of ours.
     pub(super) endpoint: Option<Endpoint>,
     pub(super) selection: Result<Selection, Refusal>,
+    /// What of the past is asked for; of no interest to other requests.
+    pub(super) page: Result<Page, Refusal>,
     names_one_symbol: bool,
 }
 
 impl Call {
     pub(super) fn read(uri: &Uri) -> Self {
-        let endpoint = match uri.path() {
-            "/api/v3/ping" => Some(Endpoint::Ping),
-            "/api/v3/time" => Some(Endpoint::Time),
-            "/api/v3/ticker/price" => Some(Endpoint::TickerPrice),
-            "/api/v3/exchangeInfo" => Some(Endpoint::ExchangeInfo),
-            _ => None,
-        };
+        let endpoint = Endpoint::of(uri.path());
         let parameters: Vec<(String, String)> =
             Query::try_from_uri(uri).map(|Query(parameters)| parameters).unwrap_or_default();
         let names_one_symbol = parameters.iter().any(|(name, _)| name == "symbol");
-        Call { endpoint, selection: select(endpoint, &parameters), names_one_symbol }
+        let value = |name: &str| parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let page = Page::read(value);
+        Call { endpoint, selection: select(endpoint, &parameters), page, names_one_symbol }
     }
 
     pub(super) fn weight(&self) -> u32 {
         match self.endpoint {
             Some(Endpoint::ExchangeInfo) => 20,
             Some(Endpoint::TickerPrice) if self.names_one_symbol => 2,
-            Some(Endpoint::TickerPrice) => 4,
+            Some(Endpoint::TickerPrice | Endpoint::AggTrades) => 4,
+            Some(Endpoint::Trades | Endpoint::HistoricalTrades) => 25,
+            Some(Endpoint::Klines) => 2,
             Some(Endpoint::Ping | Endpoint::Time) | None => 1,
         }
     }
 
     /// True when the answer would hold the symbol.
     pub(super) fn asks_for(&self, symbol: &Symbol) -> bool {
-        let has_symbols = matches!(self.endpoint, Some(Endpoint::TickerPrice | Endpoint::ExchangeInfo));
+        let has_symbols = self.endpoint.is_some_and(|endpoint| !endpoint.parameters().is_empty());
         let selection = self.selection.as_ref().ok().filter(|_| has_symbols);
         selection.is_some_and(|selection| selection.named().is_none_or(|named| named.contains(symbol)))
     }
 }
 
 fn select(endpoint: Option<Endpoint>, parameters: &[(String, String)]) -> Result<Selection, Refusal> {
-    let known: &[&str] = match endpoint {
-        Some(Endpoint::TickerPrice | Endpoint::ExchangeInfo) => &["symbol", "symbols", "symbolStatus"],
-        _ => &[],
-    };
+    let known = endpoint.map_or(&[][..], Endpoint::parameters);
     let names: HashSet<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
     if names.len() < parameters.len() {
         return Err(Refusal::duplicate_parameter());
@@ -107,6 +142,9 @@ fn select(endpoint: Option<Endpoint>, parameters: &[(String, String)]) -> Result
         (Some(_), Some(_)) => return Err(Refusal::bad_combination()),
         (Some(symbol), None) => Symbols::One([one_symbol(symbol)?]),
         (None, Some(symbols)) => Symbols::Many(many_symbols(symbols)?),
+        (None, None) if endpoint.is_some_and(Endpoint::is_history) => {
+            return Err(Refusal::missing_parameter("symbol"));
+        }
         (None, None) => Symbols::All,
     };
     let halted_only = match value("symbolStatus") {
@@ -189,6 +227,9 @@ mod tests {
             ("/ticker/price?ticker=A", -1104),
             ("/ping?symbol=A", -1104),
             ("/ticker/price?symbol=A&symbolStatus=OPEN", -1122),
+            ("/aggTrades", -1102),
+            ("/aggTrades?symbol=A&interval=1m", -1104),
+            ("/klines?symbol=", -1105),
         ] {
             assert_eq!(code(query), expected, "{query}");
         }
@@ -203,6 +244,9 @@ mod tests {
             ("/ticker/price?symbols=%5B%22BTCUSDT%22%5D", 4),
             ("/ticker/price", 4),
             ("/exchangeInfo?symbol=BTCUSDT", 20),
+            ("/historicalTrades?symbol=BTCUSDT", 25),
+            ("/aggTrades?symbol=BTCUSDT", 4),
+            ("/klines?symbol=BTCUSDT&interval=1m", 2),
             ("/nothing", 1),
         ] {
             assert_eq!(call(query).weight(), weight, "{query}");

@@ -28,6 +28,22 @@ impl Refusal {
         Refusal::new(-1100, message)
     }
 
+    pub(super) fn illegal_number(parameter: &str) -> Self {
+        let message =
+            format!("Illegal characters found in parameter '{parameter}'; legal range is '^[0-9]{{1,20}}$'.");
+        Refusal::new(-1100, message)
+    }
+
+    pub(super) fn missing_parameter(parameter: &str) -> Self {
+        let message =
+            format!("Mandatory parameter '{parameter}' was not sent, was empty/null, or malformed.");
+        Refusal::new(-1102, message)
+    }
+
+    pub(super) fn invalid_interval() -> Self {
+        Refusal::new(-1120, "Invalid interval.")
+    }
+
     pub(super) fn duplicate_parameter() -> Self {
         Refusal::new(-1101, "Duplicate values for a parameter detected.")
     }
@@ -97,6 +113,11 @@ fn banned(until_millis: i64) -> Refusal {
     Refusal::new(-1003, message)
 }
 
+/// 429 to a client that opens too many connections.
+pub(super) fn too_many_connects() -> Reply {
+    Refusal::new(-1034, "Too many connection attempts.").reply().with_status(429)
+}
+
 /// A path that is none of the interface's.
 pub(super) fn not_found() -> Reply {
     Reply::text(page(404, "Not Found")).with_status(404)
@@ -105,14 +126,7 @@ pub(super) fn not_found() -> Reply {
 /// A scripted status, with the body that the exchange would send unless the script has one.
 pub(super) fn scripted(fault: &StatusFault, now_millis: i64, limit: u32) -> Reply {
     let body = fault.body.clone().unwrap_or_else(|| usual_body(fault, now_millis, limit));
-    let mut reply = Reply::text(body).with_status(fault.status);
-    if let Some(retry_after) = &fault.retry_after {
-        reply = reply.with_retry_after(retry_after);
-    }
-    match &fault.location {
-        Some(location) => reply.with_location(location),
-        None => reply,
-    }
+    Reply::text(body).with_status(fault.status).with_scripted_headers(fault)
 }
 
 fn usual_body(fault: &StatusFault, now_millis: i64, limit: u32) -> String {

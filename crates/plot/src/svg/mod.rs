@@ -34,8 +34,7 @@ fn title(sheet: &mut Sheet, chart: &Chart, layout: &Layout) {
     let title = sheet::shortened(&chart.title, layout.title, room);
     sheet.strong_text(at, &title, layout.title);
     let range = chart.times().map(|(first, last)| ticks::range(first, last));
-    let below: Vec<String> = range.into_iter().chain(chart.notes.iter().cloned()).collect();
-    let below = sheet::shortened(&below.join(" · "), layout.text, room);
+    let below = sheet::shortened(&range.unwrap_or_default(), layout.text, room);
     sheet.text(
         (layout.margin, layout.subtitle_line),
         &below,

@@ -11,7 +11,7 @@ use crate::{
     endpoints::Exchanges,
     poller::Poller,
     schedule::Schedule,
-    source::{PriceSource, binance},
+    source::{catalogue::Catalogue, last_prices::LastPrices},
 };
 
 impl Shared<'_> {
@@ -22,16 +22,23 @@ impl Shared<'_> {
         rest: &RestConfig,
         exchanges: &mut Exchanges,
     ) -> Result<Vec<Loop>, ProducerError> {
-        let endpoints = Arc::new(exchanges.endpoints(source, &binance::DIALECT, self.events)?);
+        let endpoints = Arc::new(exchanges.endpoints(source, self.events)?);
         self.events.source_begins(source.exchange, Duration::from_millis(rest.interval_millis));
         let symbols = self.config.symbols.iter().map(|route| route.symbol.clone());
         let symbols = symbols.filter(|symbol| source.serves(symbol));
-        let poller = self.poller(source, rest, binance::Binance::new(endpoints.clone(), symbols));
+        let prices = LastPrices::new(endpoints.clone(), symbols);
+        let poller = self.poller(source, rest, prices, Catalogue::new(endpoints.clone()));
         let probe = probe_for_ever(endpoints, self.stop.clone());
         Ok(vec![Box::pin(probe), Box::pin(poller.run())])
     }
 
-    fn poller<S: PriceSource>(&self, source: &SourceConfig, rest: &RestConfig, prices: S) -> Poller<S> {
+    fn poller(
+        &self,
+        source: &SourceConfig,
+        rest: &RestConfig,
+        prices: LastPrices,
+        catalogue: Catalogue,
+    ) -> Poller {
         let hosts = u32::try_from(rest.endpoints.len()).unwrap_or(u32::MAX);
         let longest_poll = Duration::from_millis(rest.timeout_millis).saturating_mul(hosts);
         let health = &self.process.health;
@@ -39,6 +46,7 @@ impl Shared<'_> {
             name: source.name.clone(),
             exchange: source.exchange,
             source: prices,
+            catalogue: Arc::new(catalogue),
             schedule: Schedule::every(Duration::from_millis(rest.interval_millis)),
             routes: self.routes_of(source),
             sink: self.sink.clone(),

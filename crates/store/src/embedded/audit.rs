@@ -1,16 +1,19 @@
 //! Answers what an audit asks.
 
-use pricepipe_core::names::CollectionName;
+use pricepipe_core::{Kind, names::CollectionName};
 use rusqlite::{Connection, params};
 
 use super::read::{bounds, moment};
-use crate::{Double, Doubled, Period, StoreError, audit::positions};
+use crate::{
+    Double, Doubled, Period, StoreError,
+    audit::{TICKER, positions},
+};
 
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM price WHERE collection = ?1 AND id = ?2)";
 
 const DOUBLED: &str = "SELECT symbol, exchange, time, min(id), max(id) FROM price
-    WHERE collection = ?1 AND time >= ?2 AND time < ?3
-    GROUP BY symbol, time, exchange, kind
+    WHERE collection = ?1 AND time >= ?2 AND time < ?3 AND kind = ?6 AND instr(id, ?7) = 0
+    GROUP BY symbol, time, exchange
     HAVING count(*) > 1 AND count(*) > sum(id >= ?4 AND id < ?5)";
 
 /// Those of these ids that no document has.
@@ -39,7 +42,15 @@ pub(super) fn doubled(
     let (since, until) = bounds(period.since, period.until);
     let (first, end) = positions();
     let mut statement = connection.prepare_cached(DOUBLED)?;
-    let mut rows = statement.query(params![collection.as_str(), since, until, first, end])?;
+    let mut rows = statement.query(params![
+        collection.as_str(),
+        since,
+        until,
+        first,
+        end,
+        Kind::Price.as_str(),
+        TICKER
+    ])?;
     let mut doubled = Doubled::default();
     while let Some(row) = rows.next()? {
         let double = Double {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pricepipe_core::{Details, Exchange, PriceMessage, Timestamp, names::CollectionName};
+use pricepipe_core::{Details, Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{Period, StoreError, StoreErrorKind, SymbolCount};
@@ -15,7 +15,8 @@ const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
         FROM symbols WHERE symbols.symbol IS NOT NULL
     ) SELECT symbol FROM symbols WHERE symbol IS NOT NULL";
 
-const LATEST: &str = "SELECT id, symbol, price, exchange, kind, time, received FROM price
+// All columns, by whatever they are: a file of format 1 that is only read has no details.
+const LATEST: &str = "SELECT * FROM price
     WHERE collection = ?1 AND symbol = ?2 ORDER BY time DESC LIMIT 1";
 
 const COUNT: &str = "SELECT symbol, count(*), min(time), max(time) FROM price
@@ -84,10 +85,20 @@ fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
             Ok(known) => Cow::Borrowed(known.as_str()),
             Err(_) => Cow::Owned(exchange),
         },
-        details: Details::Price,
+        details: details(row)?,
         time: moment(row.get("time")?)?,
         received: moment(row.get("received")?)?,
     })
+}
+
+fn details(row: &Row<'_>) -> Result<Details, StoreError> {
+    let kind: String = row.get("kind")?;
+    let kind = Kind::from_name(&kind).ok_or_else(|| unreadable(format!("kind is {kind:?}")))?;
+    let json: Option<String> = match row.get("details") {
+        Err(rusqlite::Error::InvalidColumnName(_)) => None,
+        json => json?,
+    };
+    Details::from_json(kind, json.as_deref()).map_err(unreadable)
 }
 
 /// The first moment of a time, and the one after its last.

@@ -13,11 +13,13 @@ use crate::OpenError;
 /// Marks the file as ours; `file` and the like show it.
 const APPLICATION_ID: i64 = 0x7072_6970;
 /// The format that is written. A file with a later one is left alone.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One table, keyed as MongoDB's collections are. A price is text: SQLite has no exact decimal.
+/// One table, keyed as MongoDB's collections are. A price is text: SQLite has no exact decimal. The fields of a kind's
+/// own are one JSON object with every digit, or null: no query of ours looks into them, and a later kind needs no other
+/// table.
 const CREATE: &str = "
     CREATE TABLE price (
         collection TEXT NOT NULL,
@@ -28,20 +30,27 @@ const CREATE: &str = "
         kind TEXT NOT NULL,
         time INTEGER NOT NULL,
         received INTEGER NOT NULL,
+        details TEXT,
         PRIMARY KEY (collection, id)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX price_by_symbol_and_time ON price (collection, symbol, time DESC);
 ";
 
-/// Opens the file for writing; creates it and its table when they are absent.
+/// What format 1 lacks: it has prices only. The rows stay as they are, so it takes no time.
+const TO_FORMAT_2: &str = "ALTER TABLE price ADD COLUMN details TEXT";
+
+/// Opens the file for writing; creates it and its table when they are absent, and brings an earlier format up to date.
 pub(super) fn open_or_create(path: &Path) -> Result<Connection, OpenError> {
     let failed = |error| refused(path, error);
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    if format(&connection, path)? == 0 {
+    let found = format(&connection, path)?;
+    if found == 0 {
         // Write-ahead mode lets others read meanwhile; it is a property of the file.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        create(&mut connection).map_err(failed)?;
+    }
+    if found < FORMAT {
+        bring_up_to_date(&mut connection, path)?;
     }
     // A commit returns when it is on the disk: stored means durable. It costs a flush for each batch.
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
@@ -128,14 +137,17 @@ fn objects(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Two processes may come here at once; the second finds the work done.
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if objects(&transaction)? == 0 {
-        transaction.execute_batch(CREATE)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
+fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| refused(path, error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    match format(&transaction, path)? {
+        0 => transaction.execute_batch(CREATE).map_err(failed)?,
+        1 => transaction.execute_batch(TO_FORMAT_2).map_err(failed)?,
+        _ => return Ok(()),
     }
-    transaction.commit()
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+    transaction.commit().map_err(failed)
 }
 
 fn refused(path: &Path, error: rusqlite::Error) -> OpenError {

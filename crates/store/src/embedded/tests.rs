@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pricepipe_core::{Details, Timestamp};
+use pricepipe_core::{Details, Timestamp, message::Trade};
 use rusqlite::Connection;
 
 use super::*;
@@ -79,7 +79,74 @@ fn a_file_of_a_later_format_is_refused_with_both_numbers() {
     drop(EmbeddedStore::open(&path, 0).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
     let text = error(EmbeddedStore::open(&path, 0));
-    assert!(text.contains("has format 9, and this version knows formats up to 1"), "{text}");
+    assert!(text.contains("has format 9, and this version knows formats up to 2"), "{text}");
+}
+
+/// A file as version 1 of the format made it, with a price in it.
+fn file_of_format_1(path: &Path) {
+    let script = "
+        PRAGMA journal_mode = WAL;
+        CREATE TABLE price (
+            collection TEXT NOT NULL,
+            id TEXT NOT NULL,
+            symbol TEXT NOT NULL,
+            price TEXT NOT NULL,
+            exchange TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            time INTEGER NOT NULL,
+            received INTEGER NOT NULL,
+            PRIMARY KEY (collection, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX price_by_symbol_and_time ON price (collection, symbol, time DESC);
+        PRAGMA application_id = 1886546288;
+        PRAGMA user_version = 1;
+        INSERT INTO price VALUES
+            ('btc', 'binance:BTCUSDT:price:1000', 'BTCUSDT', '67321.50', 'binance', 'price', 1000, 1000);";
+    Connection::open(path).unwrap().execute_batch(script).unwrap();
+}
+
+fn format_of(path: &Path) -> i64 {
+    Connection::open(path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+fn trade(time: i64) -> PriceMessage {
+    let quantity = "23.00000000".parse().unwrap();
+    let details = Details::Trade(Trade { quantity, side: None });
+    PriceMessage { id: format!("binance:BTCUSDT:trade:{time}"), details, ..message("BTCUSDT", time) }
+}
+
+#[tokio::test]
+async fn a_file_of_format_1_is_read_as_it_is_and_brought_up_to_date_by_who_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prices.db");
+    file_of_format_1(&path);
+    let reader = EmbeddedStore::open_for_reading(&path).unwrap();
+    assert_eq!(reader.latest(&collection(), &[]).await.unwrap(), [message("BTCUSDT", 1_000)]);
+    assert_eq!(format_of(&path), 1, "a reader changes nothing");
+
+    let store = EmbeddedStore::open(&path, 0).unwrap();
+    assert_eq!(format_of(&path), 2);
+    assert_eq!(store.latest(&collection(), &[]).await.unwrap(), [message("BTCUSDT", 1_000)]);
+    let batch = [message("BTCUSDT", 1_000), trade(2_000)];
+    let written = store.write(&collection(), Arc::from(batch)).await.unwrap();
+    assert_eq!((written.inserted, written.duplicates), (1, 1));
+    // The reader of before sees the new column, too.
+    for store in [&store, &reader] {
+        assert_eq!(store.latest(&collection(), &[]).await.unwrap(), [trade(2_000)]);
+    }
+}
+
+#[test]
+fn several_may_bring_a_file_up_to_date_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prices.db");
+    file_of_format_1(&path);
+    std::thread::scope(|scope| {
+        let open = || EmbeddedStore::open(&path, 0).map(drop);
+        let opened: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+        opened.into_iter().for_each(|opened| opened.join().unwrap().unwrap());
+    });
+    assert_eq!(format_of(&path), 2);
 }
 
 #[test]
@@ -146,7 +213,9 @@ async fn documents_past_their_time_are_removed_step_by_step_and_others_stay() {
     };
     store.prepare(&[collection()]).await.unwrap();
     assert_eq!(documents().await, 1_510);
-    for left in [510, 10, 10] {
+    // A collection that is prepared later does not end it for those before.
+    store.prepare(&["btc_quotes".parse().unwrap()]).await.unwrap();
+    for left in [10, 10] {
         store.write(&collection(), Arc::from([message("BTCUSDT", now)])).await.unwrap();
         assert_eq!(documents().await, left);
     }
@@ -159,7 +228,13 @@ async fn a_price_that_somebody_changed_by_hand_is_an_error_and_no_panic() {
     let store = EmbeddedStore::open(&path, 0).unwrap();
     store.write(&collection(), Arc::from([message("BTCUSDT", 1_000)])).await.unwrap();
     let other = Connection::open(&path).unwrap();
-    for change in ["price = 'much'", "kind = 'guess', price = '1'", "time = 0, kind = 'price'"] {
+    for change in [
+        "price = 'much'",
+        "kind = 'guess', price = '1'",
+        "kind = 'trade'",
+        "details = '{'",
+        "time = 0, kind = 'price', details = NULL",
+    ] {
         other.execute_batch(&format!("UPDATE price SET {change}")).unwrap();
         let error = store.latest(&collection(), &[]).await.unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Conflict, "{error}");

@@ -1,6 +1,9 @@
 //! Writes batches, and removes documents that are past their time.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use pricepipe_core::{PriceMessage, names::CollectionName};
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -14,8 +17,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_STEP: usize = 1_000;
 
 // A second document of one id is ignored; any other fault still is an error.
-const INSERT: &str = "INSERT INTO price (collection, id, symbol, price, exchange, kind, time, received)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (collection, id) DO NOTHING";
+const INSERT: &str =
+    "INSERT INTO price (collection, id, symbol, price, exchange, kind, time, received, details)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (collection, id) DO NOTHING";
 
 const DELETE: &str = "DELETE FROM price WHERE (collection, id) IN (
     SELECT collection, id FROM price WHERE collection = ?1 AND symbol = ?2 AND time < ?3 LIMIT ?4)";
@@ -24,19 +28,19 @@ const DELETE: &str = "DELETE FROM price WHERE (collection, id) IN (
 pub(super) struct Writer {
     connection: Connection,
     retention: Option<Duration>,
-    collections: Vec<CollectionName>,
+    collections: BTreeSet<CollectionName>,
     next_sweep: Instant,
 }
 
 impl Writer {
     pub(super) fn new(connection: Connection, retention_seconds: u32) -> Self {
         let retention = (retention_seconds > 0).then(|| Duration::from_secs(retention_seconds.into()));
-        Writer { connection, retention, collections: Vec::new(), next_sweep: Instant::now() }
+        Writer { connection, retention, collections: BTreeSet::new(), next_sweep: Instant::now() }
     }
 
-    /// Remembers the collections whose old documents are to be removed, and begins with it.
+    /// Remembers the collections whose old documents are to be removed, besides those before, and begins with it.
     pub(super) fn prepare(&mut self, collections: Vec<CollectionName>) -> Result<(), StoreError> {
-        self.collections = collections;
+        self.collections.extend(collections);
         self.next_sweep = Instant::now();
         self.sweep_when_due()
     }
@@ -61,6 +65,7 @@ impl Writer {
                     message.kind().as_str(),
                     message.time.as_millis(),
                     message.received.as_millis(),
+                    message.details.to_json(),
                 ])?;
             }
         }

@@ -14,7 +14,10 @@ use super::{
     read::collection_of,
     series::within,
 };
-use crate::{Double, Doubled, Period, StoreError, audit::positions};
+use crate::{
+    Double, Doubled, Period, StoreError,
+    audit::{TICKER, positions},
+};
 
 /// Looking ids up is a seek for each.
 const LOOK_UP_LIMIT: Duration = Duration::from_secs(60);
@@ -67,7 +70,8 @@ pub(super) async fn doubled(
     connection.run("a look for what is doubled", GROUP_LIMIT, operation).await
 }
 
-/// What others wrote may lack an exchange and a kind, as for every reader of documents.
+/// What others wrote may lack an exchange and a kind, as for every reader of documents. See [`crate::audit`] for what
+/// is left out.
 fn pipeline(period: Period) -> [Document; 3] {
     let (first, end) = positions();
     let mut time = within(period.since, period.until);
@@ -76,7 +80,6 @@ fn pipeline(period: Period) -> [Document; 3] {
     let observation = doc! {
         "symbol": "$symbol",
         "exchange": {"$ifNull": ["$exchange", UNKNOWN_EXCHANGE]},
-        "kind": {"$ifNull": ["$kind", Kind::Price.as_str()]},
         "time": "$time",
     };
     let group = doc! {
@@ -87,7 +90,12 @@ fn pipeline(period: Period) -> [Document; 3] {
         "last": {"$max": "$_id"},
     };
     [
-        doc! {"$match": {"symbol": {"$type": "string"}, "time": time}},
+        doc! {"$match": {
+            "symbol": {"$type": "string"},
+            "time": time,
+            "kind": {"$in": [null, Kind::Price.as_str()]},
+            "_id": {"$not": {"$regex": TICKER}},
+        }},
         doc! {"$group": group},
         doc! {"$match": {"documents": {"$gt": 1_i64}, "named": {"$gt": 0_i64}}},
     ]

@@ -3,15 +3,18 @@
 //! The bytes are written here rather than through serde or a document type: every stored price passes through
 //! this file, and one pass over one buffer costs a tenth of building each document on its own.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, convert::Infallible, str::FromStr};
 
 use ::mongodb::bson::{Decimal128, RawBsonRef, RawDocument};
 use pricepipe_core::{
-    Details, Exchange, Price, PriceMessage, Timestamp, analytics::PricePoint, config::PriceType,
-    message::UNKNOWN_EXCHANGE,
+    Details, Exchange, Kind, Price, PriceMessage, Timestamp,
+    analytics::PricePoint,
+    config::PriceType,
+    message::{Field, Source, UNKNOWN_EXCHANGE},
 };
+use rust_decimal::Decimal;
 
-use self::element::{DATE, DECIMAL128, DOUBLE, STRING};
+use self::element::{BOOLEAN, DATE, DECIMAL128, DOUBLE, STRING};
 
 /// The BSON element types that are written.
 pub(super) mod element {
@@ -36,8 +39,8 @@ const MOST_DIGITS: u32 = 34;
 pub(super) enum DecodeError {
     #[error("{0} is missing or has another type")]
     Field(&'static str),
-    #[error("price {0} is not positive, or not exactly representable")]
-    Price(String),
+    #[error("{field} {value} is out of its range, or not exactly representable")]
+    Number { field: &'static str, value: String },
     #[error("time is outside of 1970 to 2037")]
     Time,
     #[error("the document is malformed: {0}")]
@@ -49,16 +52,15 @@ pub(super) fn append(out: &mut Vec<u8>, message: &PriceMessage, price_type: Pric
     let start = begin(out);
     append_string(out, "_id", &message.id);
     append_string(out, "symbol", &message.symbol);
-    match price_type {
-        PriceType::Decimal => {
-            append_key(out, DECIMAL128, "price");
-            out.extend_from_slice(&decimal128(message.price));
+    append_number(out, "price", message.price.as_decimal(), price_type);
+    let Ok(()) = message.details.fields(|name, field| {
+        match field {
+            Field::Number(number) => append_number(out, name, number, price_type),
+            Field::Text(text) => append_string(out, name, text),
+            Field::Flag(flag) => append_flag(out, name, flag),
         }
-        PriceType::Double => {
-            append_key(out, DOUBLE, "price");
-            out.extend_from_slice(&message.price.to_f64().to_le_bytes());
-        }
-    }
+        Ok::<(), Infallible>(())
+    });
     append_string(out, "exchange", &message.exchange);
     append_string(out, "kind", message.kind().as_str());
     append_date(out, "time", message.time);
@@ -93,15 +95,34 @@ pub(super) fn append_string(out: &mut Vec<u8>, key: &str, value: &str) {
     out.push(0);
 }
 
+pub(super) fn append_flag(out: &mut Vec<u8>, key: &str, value: bool) {
+    append_key(out, BOOLEAN, key);
+    out.push(u8::from(value));
+}
+
+fn append_number(out: &mut Vec<u8>, key: &str, value: Decimal, price_type: PriceType) {
+    match price_type {
+        PriceType::Decimal => {
+            append_key(out, DECIMAL128, key);
+            out.extend_from_slice(&decimal128(value));
+        }
+        PriceType::Double => {
+            append_key(out, DOUBLE, key);
+            // Through the text: the shortest path to the double nearest to the decimal.
+            let nearest = value.to_string().parse().unwrap_or(f64::NAN);
+            out.extend_from_slice(&nearest.to_le_bytes());
+        }
+    }
+}
+
 fn append_date(out: &mut Vec<u8>, key: &str, value: Timestamp) {
     append_key(out, DATE, key);
     out.extend_from_slice(&value.as_millis().to_le_bytes());
 }
 
-/// The price in the binary integer form of decimal128. Its digits are the coefficient and its decimals the
+/// The number in the binary integer form of decimal128. Its digits are the coefficient and its decimals the
 /// negative exponent, so that trailing zeros stay. 96 bits of digits always fit into 113.
-fn decimal128(price: Price) -> [u8; 16] {
-    let decimal = price.as_decimal();
+fn decimal128(decimal: Decimal) -> [u8; 16] {
     let exponent = u128::from(EXPONENT_BIAS - decimal.scale());
     (exponent << EXPONENT_SHIFT | decimal.mantissa().unsigned_abs()).to_le_bytes()
 }
@@ -129,7 +150,7 @@ pub(super) fn decode(document: &RawDocument) -> Result<PriceMessage, DecodeError
         symbol: text("symbol")?,
         price: price(field("price")?)?,
         exchange: exchange(field("exchange")?)?,
-        details: details(field("kind")?)?,
+        details: Details::read(kind(field("kind")?)?, &Fields(document))?,
         time,
         received: if field("received")?.is_none() { time } else { moment("received", field("received")?)? },
     })
@@ -146,10 +167,53 @@ fn exchange(value: Option<RawBsonRef<'_>>) -> Result<Cow<'static, str>, DecodeEr
     }
 }
 
-fn details(value: Option<RawBsonRef<'_>>) -> Result<Details, DecodeError> {
+fn kind(value: Option<RawBsonRef<'_>>) -> Result<Kind, DecodeError> {
     match value {
-        None | Some(RawBsonRef::String("price")) => Ok(Details::Price),
+        None => Ok(Kind::Price),
+        Some(RawBsonRef::String(name)) => Kind::from_name(name).ok_or(DecodeError::Field("kind")),
         Some(_) => Err(DecodeError::Field("kind")),
+    }
+}
+
+/// The fields of a kind's own. Others may have written null for what they do not know.
+struct Fields<'a>(&'a RawDocument);
+
+impl<'a> Fields<'a> {
+    fn get(&self, name: &'static str) -> Result<Option<RawBsonRef<'a>>, DecodeError> {
+        let value = self.0.get(name).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+        Ok(value.filter(|value| !matches!(value, RawBsonRef::Null)))
+    }
+}
+
+impl Source for Fields<'_> {
+    type Error = DecodeError;
+
+    fn number<T: FromStr>(&self, name: &'static str) -> Result<T, DecodeError> {
+        number(name, self.get(name)?)
+    }
+
+    fn text<T>(
+        &self,
+        name: &'static str,
+        meaning: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, DecodeError> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::String(text)) => meaning(text).map(Some).ok_or(DecodeError::Field(name)),
+            Some(_) => Err(DecodeError::Field(name)),
+        }
+    }
+
+    fn flag(&self, name: &'static str) -> Result<Option<bool>, DecodeError> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::Boolean(flag)) => Ok(Some(flag)),
+            Some(_) => Err(DecodeError::Field(name)),
+        }
+    }
+
+    fn missing(&self, name: &'static str) -> DecodeError {
+        DecodeError::Field(name)
     }
 }
 
@@ -163,18 +227,24 @@ pub(super) fn moment(key: &'static str, value: Option<RawBsonRef<'_>>) -> Result
     }
 }
 
-/// A positive number, in whichever type it is stored.
+/// A price, in whichever type it is stored.
 pub(super) fn price(value: Option<RawBsonRef<'_>>) -> Result<Price, DecodeError> {
+    number("price", value)
+}
+
+/// A number, in whichever type it is stored.
+fn number<T: FromStr>(field: &'static str, value: Option<RawBsonRef<'_>>) -> Result<T, DecodeError> {
+    let out_of_range = |value: String| DecodeError::Number { field, value };
     let text = match value {
         Some(RawBsonRef::Decimal128(decimal)) => {
-            decimal_text(decimal).ok_or_else(|| DecodeError::Price(decimal.to_string()))?
+            decimal_text(decimal).ok_or_else(|| out_of_range(decimal.to_string()))?
         }
         Some(RawBsonRef::Double(double)) => double.to_string(),
         Some(RawBsonRef::Int32(integer)) => integer.to_string(),
         Some(RawBsonRef::Int64(integer)) => integer.to_string(),
-        _ => return Err(DecodeError::Field("price")),
+        _ => return Err(DecodeError::Field(field)),
     };
-    text.parse().map_err(|_| DecodeError::Price(text))
+    text.parse().map_err(|_| out_of_range(text))
 }
 
 /// Digits and exponent as a price is written.

@@ -18,7 +18,7 @@ use pricepipe_core::{PriceMessage, config::PriceType, names::CollectionName};
 
 use super::{
     client::Connection,
-    document::{self, append_key, append_string, begin, element, end},
+    document::{self, append_flag, append_key, append_string, begin, element, end},
     error::{self, DocumentVerdict},
 };
 use crate::{Rejected, StoreError, StoreErrorKind, Written};
@@ -109,8 +109,7 @@ fn build(
     let mut positions = Vec::with_capacity(expected);
     let command = begin(&mut bytes);
     append_string(&mut bytes, "insert", collection.as_str());
-    append_key(&mut bytes, element::BOOLEAN, "ordered");
-    bytes.push(0);
+    append_flag(&mut bytes, "ordered", false);
     append_key(&mut bytes, element::DOCUMENT, "writeConcern");
     bytes.extend_from_slice(&settings.write_concern);
     append_key(&mut bytes, element::ARRAY, "documents");

@@ -10,7 +10,7 @@ use mongodb::{
     bson::{Bson, Document},
 };
 use pricepipe_core::{
-    Details, PriceMessage, Secret, Timestamp,
+    Details, Kind, PriceMessage, Secret, Timestamp,
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
@@ -32,6 +32,25 @@ pub(crate) fn message(symbol: &str, n: i64, price: &str) -> PriceMessage {
         received: Timestamp::from_millis(millis + 112).unwrap(),
         id: format!("binance:{symbol}:price:{millis}"),
     }
+}
+
+/// What a trade, one without a side, candles and a quote tell, with digits that are easily lost.
+pub(crate) fn kinds() -> Vec<Details> {
+    let of = |kind: Kind, json: &str| Details::from_json(kind, Some(json)).unwrap();
+    let candle = |interval: &str, closed: bool| {
+        let json = format!(
+            r#"{{"interval":"{interval}","open":67320.10,"high":67330.00,"low":0.00000010,"close":67321.50,
+                "volume":0.00,"closed":{closed}}}"#
+        );
+        of(Kind::Kline, &json)
+    };
+    vec![
+        of(Kind::Trade, r#"{"quantity":23.00000000,"side":"sell"}"#),
+        of(Kind::Trade, r#"{"quantity":148976.11427815}"#),
+        candle("1m", true),
+        candle("1M", false),
+        of(Kind::Quote, r#"{"bid":67321.49,"bidQuantity":1.50,"ask":67321.50,"askQuantity":0}"#),
+    ]
 }
 
 /// A whole number in whichever type a server answers with.

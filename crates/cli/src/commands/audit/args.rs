@@ -14,7 +14,7 @@ Examples:
   pricepipe audit -f examples/real-servers.yaml --output json
 
 Each message of the pipeline's topics is one of these:
-  STORED    its observation is in the store
+  STORED    its observation is in the store, in the collection of its kind
   REPEATED  its observation was counted already; it is stored once
   LETTERS   it is a dead letter
   PENDING   its offset is not committed yet
@@ -24,8 +24,9 @@ Each message of the pipeline's topics is one of these:
 DISTINCT are the observations among them. SKIPPED are the slots without a price
 between the first and the last of each symbol: not missing, since nobody had a
 price there. DOUBLED are observations that are stored under more than one id:
-documents of one exchange, symbol, kind and time, of which at least one is not
-named by its place in Kafka, as plain messages are.
+polled prices of one exchange, symbol and time, of which at least one is not named
+by its place in Kafka, as plain messages are. (Trades, tickers and quotes are told
+apart by their numbers, and several may be of one moment.)
 
 What Kafka's retention has removed is not looked at. An audit may run beside the
 pipeline: it joins no group and changes nothing. Its memory grows by about 20 bytes

@@ -1,9 +1,17 @@
 //! Reads a topic as its consumer does, and asks the store about it. Network I/O.
 
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use pricepipe_consumer::{letter::Label, position};
-use pricepipe_core::{PriceMessage, Timestamp, message::BadMessage, names::CollectionName};
+use pricepipe_core::{
+    PriceMessage, Timestamp,
+    message::BadMessage,
+    names::{CollectionName, Shelf},
+};
 use pricepipe_service::kafka::native::DescribedTopic;
 use pricepipe_store::History;
 use rdkafka::{
@@ -24,7 +32,7 @@ const CHUNK: usize = 2_000;
 const QUEUE: usize = 2;
 
 /// The places of messages that are dead letters, by topic.
-pub(super) type DeadLetters = HashMap<String, std::collections::HashSet<Place>>;
+pub(super) type DeadLetters = HashMap<String, HashSet<Place>>;
 
 /// A message, and what a consumer makes of it.
 struct Read {
@@ -70,14 +78,18 @@ async fn settle(
 ) -> Result<(), Failed> {
     let questions = chunk.into_iter().filter_map(|read| tally.take(read.place, read.time, read.message));
     let questions: Vec<_> = questions.collect();
-    if questions.is_empty() {
-        return Ok(());
+    let mut ids: BTreeMap<Shelf, Vec<String>> = BTreeMap::new();
+    for question in &questions {
+        ids.entry(question.shelf).or_default().push(question.id.clone());
     }
-    let ids = questions.iter().map(|question| question.id.clone()).collect();
-    let missing = history.missing(collection, ids).await.map_err(|error| super::store_failed(&error))?;
-    let missing: std::collections::HashSet<String> = missing.into_iter().collect();
+    let mut missing = HashSet::new();
+    for (shelf, ids) in ids {
+        let collection = shelf.collection(collection);
+        let found = history.missing(&collection, ids).await.map_err(|error| super::store_failed(&error))?;
+        missing.extend(found.into_iter().map(|id| (shelf, id)));
+    }
     for question in questions {
-        let is_missing = missing.contains(&question.id);
+        let is_missing = missing.contains(&(question.shelf, question.id.clone()));
         tally.settle(question, is_missing);
     }
     Ok(())

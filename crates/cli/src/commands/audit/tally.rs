@@ -8,7 +8,9 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use pricepipe_core::{Exchange, PriceMessage, Slots, Symbol, Timestamp, identity, message::BadMessage};
+use pricepipe_core::{
+    Exchange, PriceMessage, Slots, Symbol, Timestamp, identity, message::BadMessage, names::Shelf,
+};
 use pricepipe_store::Period;
 
 /// As many examples of each kind are told.
@@ -53,6 +55,8 @@ pub(super) struct Counts {
 #[derive(Debug)]
 pub(super) struct Question {
     place: Place,
+    /// Which of the topic's collections it has to be in.
+    pub(super) shelf: Shelf,
     /// The observation's id.
     pub(super) id: String,
     /// True when it was asked about before, of a message that is not committed yet.
@@ -129,7 +133,7 @@ impl Tally {
         if !self.is_committed(place) {
             self.unproven.insert(hash);
         }
-        Some(Question { place, id: message.id, again })
+        Some(Question { place, shelf: Shelf::of(&message.details), id: message.id, again })
     }
 
     /// Counts a message about which the store was asked.

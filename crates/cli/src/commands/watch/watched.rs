@@ -109,6 +109,7 @@ impl Source for Watch {
                 part("store", &findings.store_place, &findings.store),
             ],
             notes: findings.notes.clone(),
+            replay: None,
             phase: self.phase,
             sums: Sums::of(&self.totals_of(&findings)),
             stale_after: self.stale_after,

@@ -8,6 +8,7 @@ use std::{fs, io::IsTerminal};
 
 use pricepipe_core::Symbol;
 use pricepipe_plot::{Chart, Layer, Line, Panel, Values, png, svg};
+use pricepipe_service::telemetry;
 
 use self::args::{Format, Medium, PictureFile};
 use crate::{
@@ -78,10 +79,10 @@ impl Plot {
         if let [_] = self.symbols.as_slice() {
             panels.iter_mut().for_each(|panel| panel.name.clear());
         }
-        let chart = Chart { title, notes: Vec::new(), panels };
+        let chart = Chart { title, panels };
         match &self.medium {
             Medium::Text => {
-                let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                let colours = std::io::stdout().is_terminal() && telemetry::may_colour();
                 output::answer(&text::chart(&chart, self.columns, colours))
             }
             Medium::Picture { file, size, theme } => {

@@ -39,11 +39,7 @@ fn lines() -> Chart {
         named("price", Ink::Quiet, line(&points, |price| price)),
         named("more", Ink::Warm, line(&points, |price| price + 3.0)),
     ];
-    Chart {
-        title: "A, B – lines".to_owned(),
-        notes: Vec::new(),
-        panels: vec![panel("A", first), panel("B", second)],
-    }
+    Chart { title: "A, B – lines".to_owned(), panels: vec![panel("A", first), panel("B", second)] }
 }
 
 fn candles() -> Chart {
@@ -52,7 +48,7 @@ fn candles() -> Chart {
     points(50).into_iter().filter_map(|point| candles.push(point)).for_each(|candle| merger.push(&candle));
     candles.finish().iter().for_each(|candle| merger.push(candle));
     let panels = vec![panel("", vec![Layer::Candles(merger.finish())])];
-    Chart { title: "A – candles".to_owned(), notes: Vec::new(), panels }
+    Chart { title: "A – candles".to_owned(), panels }
 }
 
 fn moves() -> Chart {
@@ -65,7 +61,7 @@ fn moves() -> Chart {
     ];
     let price = Layer::Line { name: "price".to_owned(), ink: Ink::Quiet, line: line(&points, |price| price) };
     let panels = vec![panel("", vec![price, Layer::Moves { name: "3 jumps".to_owned(), moves }])];
-    Chart { title: "A – jumps".to_owned(), notes: Vec::new(), panels }
+    Chart { title: "A – jumps".to_owned(), panels }
 }
 
 #[test]
@@ -98,8 +94,7 @@ fn a_chart_is_drawn_at_any_width_and_of_any_number_of_prices() {
         for count in [1, 2, 50] {
             let price =
                 Layer::Line { name: "price".to_owned(), ink: Ink::Cool, line: line(&points(count), |p| p) };
-            let one =
-                Chart { title: "A".to_owned(), notes: Vec::new(), panels: vec![panel("", vec![price])] };
+            let one = Chart { title: "A".to_owned(), panels: vec![panel("", vec![price])] };
             let text = chart(&one, columns, false);
             assert!(
                 text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)),
