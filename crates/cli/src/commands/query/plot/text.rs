@@ -46,10 +46,8 @@ pub(super) fn chart(chart: &Chart, columns: u16, colours: bool) -> String {
     // Title, time and an empty line; a legend and an empty line for each panel; three lines of time axis.
     let lines = 3 + heights.iter().map(|height| height + 2).sum::<u16>() + 2;
     let mut buffer = Buffer::empty(Rect::new(0, 0, columns, lines));
-    let range =
-        [ticks::range(first, last)].into_iter().chain(chart.notes.iter().cloned()).collect::<Vec<_>>();
     buffer.set_stringn(0, 0, &chart.title, columns.into(), Style::new());
-    buffer.set_stringn(0, 1, range.join(" · "), columns.into(), Style::new());
+    buffer.set_stringn(0, 1, ticks::range(first, last), columns.into(), Style::new());
     let (left, mut top) = (label + 2, 3);
     for ((panel, axis), height) in chart.panels.iter().zip(&axes).zip(heights) {
         legend(&mut buffer, panel, (left, top), colours);
