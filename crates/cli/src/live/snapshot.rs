@@ -172,8 +172,12 @@ pub(crate) fn age(received: Timestamp, now: Timestamp) -> Duration {
 /// When a price of the pipeline is older than it should be: two more should have come, and had a moment to do so. Zero
 /// where prices come when something happens in a market, or out of history.
 pub(crate) fn stale_after(pipeline: &Pipeline) -> Duration {
-    let longest = pipeline.sources.iter().filter_map(every_millis).max();
-    longest.map_or(Duration::ZERO, |millis| Duration::from_millis(millis.saturating_mul(2)) + GRACE)
+    interval(pipeline).map_or(Duration::ZERO, |interval| interval.saturating_mul(2) + GRACE)
+}
+
+/// How often a price of each symbol is due, where that is regular: by the slowest of the sources.
+pub(crate) fn interval(pipeline: &Pipeline) -> Option<Duration> {
+    pipeline.sources.iter().filter_map(every_millis).max().map(Duration::from_millis)
 }
 
 /// How often a source brings something of each symbol, if that is regular.

@@ -36,7 +36,7 @@ struct Chosen {
 impl Endpoints {
     /// # Errors
     /// The first that no pipeline may use either.
-    pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+    pub(super) fn read(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingsError> {
         let chosen = |exchange: &Exchange| {
             let (rest, streams) = variables(*exchange);
             Ok(Chosen {
