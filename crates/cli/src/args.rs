@@ -242,10 +242,13 @@ pub(crate) struct SimulateArgs {
     /// The seed of the random walk: one seed, one sequence of prices
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// A CSV of trades or klines to play as a symbol's price
+    /// Trades a second of each symbol that no recording is played as
+    #[arg(long, value_name = "N", default_value_t = 2.0)]
+    pub trades_per_second: f64,
+    /// A CSV of trades or klines to play as a symbol's price, trades or candles
     #[arg(long = "play", value_name = "SYMBOL=FILE", value_parser = symbol_and_file)]
     pub recordings: Vec<(String, PathBuf)>,
-    /// How much faster than real time a recording is played; 0 plays one row per request
+    /// How much faster than real time a recording is played; 0 plays one row per request, and streams as they are read
     #[arg(long, default_value_t = 1.0)]
     pub speed: f64,
 }

@@ -15,6 +15,8 @@ pub use streams::{RequestRate, Start, StreamLimits, TapePace, TapePlayback, Trad
 
 /// Entries of the ledger and of the request log that a demo keeps.
 const DEMO_HISTORY: usize = 100_000;
+/// Trades of each symbol that history keeps in a demo.
+const DEMO_TRADES: usize = 20_000;
 
 /// A simulated exchange. `SimConfig::default()` is a complete one: about seventy well-known symbols on a free port.
 #[derive(Clone, Debug)]
@@ -51,6 +53,7 @@ impl SimConfig {
         SimConfig {
             ledger_capacity: Some(DEMO_HISTORY),
             request_capacity: Some(DEMO_HISTORY),
+            trades: TradeFlow { history: DEMO_TRADES, ..TradeFlow::default() },
             ..SimConfig::default()
         }
     }

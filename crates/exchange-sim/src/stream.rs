@@ -23,7 +23,7 @@ pub(crate) use self::{
 use crate::{market::Market, server::Sim, tape::Moment};
 
 /// The most frames that a connection is given at once.
-const BATCH: usize = 8_192;
+pub(crate) const BATCH: usize = 8_192;
 
 /// What a connection of some exchange keeps to.
 #[derive(Clone, Copy, Debug)]

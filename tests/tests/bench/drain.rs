@@ -58,7 +58,7 @@ fn prebuilt() -> Vec<RawDocumentBuf> {
         let m = messages::message(n);
         let price: mongodb::bson::Decimal128 = m.price.to_string().parse().expect("bench");
         let document = doc! {
-            "_id": m.id, "symbol": m.symbol, "price": price, "exchange": &*m.exchange, "kind": m.kind().as_str(),
+            "_id": &m.id, "symbol": &m.symbol, "price": price, "exchange": &*m.exchange, "kind": m.kind().as_str(),
             "time": date(m.time.as_millis()), "received": date(m.received.as_millis()),
         };
         RawDocumentBuf::try_from(&document).expect("bench")

@@ -28,7 +28,9 @@ use crate::{
 
 /// How often a connection looks for news.
 const BEAT: Duration = Duration::from_millis(5);
-/// The same while there is more than fits into one batch.
+/// It rests so many times as long as it takes to look, so that very many symbols do not keep a core busy.
+const REST: u32 = 4;
+/// How long it rests while there is more than fits into one batch.
 const HURRY: Duration = Duration::from_millis(1);
 /// How long the server waits for the client's half of a close.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -112,10 +114,12 @@ impl Session {
             return End::Cut(cut);
         }
         loop {
+            let began = Instant::now();
             let more = match self.turn(&mut out) {
                 Ok(more) => more,
                 Err(cut) => return End::Cut(cut),
             };
+            let pause = if more { HURRY } else { BEAT.max(REST * began.elapsed()) };
             match self.write(socket, &mut out).await {
                 Ok(None) => {}
                 Ok(Some(cut)) => return End::Cut(cut),
@@ -128,7 +132,7 @@ impl Session {
             let heard = tokio::select! {
                 biased;
                 message = socket.recv() => message,
-                () = sleep(if more { HURRY } else { BEAT }) => continue,
+                () = sleep(pause) => continue,
             };
             match heard {
                 Some(Ok(message)) => {

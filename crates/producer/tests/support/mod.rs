@@ -97,6 +97,14 @@ pub(crate) fn read(servers: &str, topic: &str) -> Vec<PriceMessage> {
     messages
 }
 
+/// Sends a message as somebody else does.
+pub(crate) fn send(servers: &str, topic: &str, key: &str, payload: &[u8]) {
+    use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", servers).create().unwrap();
+    producer.send(BaseRecord::to(topic).key(key).payload(payload)).map_err(|(error, _)| error).unwrap();
+    producer.flush(Duration::from_secs(10)).unwrap();
+}
+
 /// A configuration for these endpoints and symbols; the topic is the symbol in lower case.
 pub(crate) fn config(
     kafka: &str,
