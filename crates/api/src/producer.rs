@@ -18,7 +18,7 @@ pub struct ProducerSpec {
     /// as many as the streams need: one for every 2000 streams of markets begun. pricepipe run follows all symbols in
     /// one process.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 50))]
+    #[schemars(range(min = 1, max = pricepipe_core::pipeline::MOST_SHARDS))]
     pub shards: Option<i32>,
 
     /// CPU and memory of each producer. Without it, cpu: 10m and memory: 32Mi are set aside, and memory: 128Mi is the

@@ -12,8 +12,9 @@ use pricepipe_service::{
 
 use crate::{
     commands::{
-        audit::args as audit, backfill::args as backfill, dead_letters::args as dead_letters, man,
-        query::args as query, symbols::args as symbols, topics::args as topics, watch::args as watch,
+        audit::args as audit, backfill::args as backfill, dead_letters::args as dead_letters,
+        gaps::args as gaps, man, query::args as query, symbols::args as symbols, topics::args as topics,
+        watch::args as watch,
     },
     exit::EXIT_CODES,
 };
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Show what lies in the pipeline's topics, and how far its consumers are
     #[command(after_long_help = topics::EXAMPLES)]
     Topics(topics::TopicsArgs),
+    /// List the holes in what was received, and what became of them
+    #[command(after_long_help = gaps::EXAMPLES)]
+    Gaps(gaps::GapsArgs),
     /// Look at messages that could not be stored, and send them again
     #[command(after_long_help = dead_letters::EXAMPLES)]
     DeadLetters(dead_letters::DeadLettersArgs),

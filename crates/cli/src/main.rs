@@ -56,6 +56,10 @@ fn execute(command: Command) -> Result<(), Failed> {
             dotenv::read()?;
             commands::topics::topics(&args)
         }
+        Command::Gaps(args) => {
+            dotenv::read()?;
+            commands::gaps::gaps(&args)
+        }
         Command::DeadLetters(args) => {
             dotenv::read()?;
             commands::dead_letters::dead_letters(&args)

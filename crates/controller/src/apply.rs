@@ -37,8 +37,10 @@ impl Apply<'_> {
         for child in wanted.iter() {
             self.one(child, memory).await?;
         }
-        for name in &wanted.unwanted_budgets {
-            self.delete("PodDisruptionBudget", name).await?;
+        let deployments = wanted.unwanted_deployments.iter().map(|name| ("Deployment", name));
+        let budgets = wanted.unwanted_budgets.iter().map(|name| ("PodDisruptionBudget", name));
+        for (kind, name) in deployments.chain(budgets) {
+            self.delete(kind, name).await?;
         }
         Ok(())
     }
@@ -189,7 +191,8 @@ fn remember(memory: &mut Memory, key: (String, String), applied: &DynamicObject,
 
 /// The conditions that an object matters to.
 fn about(name: &str) -> Vec<ConditionType> {
-    if name.ends_with("-producer") {
+    let of_shard = name.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix('-').unwrap_or(name);
+    if name.ends_with("-producer") || of_shard.ends_with("-producer") {
         vec![ConditionType::ProducerAvailable]
     } else if name.ends_with("-consumer") {
         vec![ConditionType::ConsumerAvailable]

@@ -26,7 +26,7 @@ use crate::{
     dereference::Secrets,
     error::Error,
     events::Events,
-    kafka::{Clients, KafkaAdmin},
+    kafka::{Clients, Gaps, KafkaAdmin},
     labels,
     leader::Leadership,
     observations::Observations,
@@ -75,6 +75,8 @@ pub(crate) struct Memory {
     /// When the topics were last found to be as wanted, and by which generation and Secrets.
     pub(crate) topics: Option<(Instant, i64, String)>,
     pub(crate) lag: Option<Instant>,
+    /// When the gaps were last asked for, and what was found.
+    pub(crate) gaps: Option<(Instant, Option<Gaps>)>,
     pub(crate) history: History,
     /// What the API server made of objects that it writes in another way than they were given.
     pub(crate) rewritten: HashMap<(String, String), Value>,
@@ -108,6 +110,7 @@ impl Memory {
             backoff: Backoff::new(FIRST_PAUSE, crate::run::LONGEST_PAUSE),
             topics: None,
             lag: None,
+            gaps: None,
             history: History::default(),
             rewritten: HashMap::new(),
             admin: None,

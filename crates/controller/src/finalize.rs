@@ -11,12 +11,12 @@
 //! Nothing here lasts longer than [`DEADLINE`] from the deletion: then the topics are left, a Warning says which, and
 //! the finalizer goes. A Kafka that is away never leaves a namespace stuck.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use k8s_openapi::{api::apps::v1::Deployment, jiff::Timestamp};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
     runtime::controller::Action,
 };
 use pricepipe_core::pipeline::DeletionPolicy;
@@ -30,7 +30,7 @@ use crate::{
     error::{Error, WORKERS},
     events,
     kafka::{self, Deleted, KafkaAdmin, ownership},
-    labels::{self, Component},
+    labels,
     status::set_aside,
     visit::Visit,
 };
@@ -106,14 +106,15 @@ impl Visit<'_> {
     async fn workers_remain(&self) -> Result<bool, Error> {
         let api: Api<Deployment> = Api::namespaced(self.context.client.clone(), &self.key.namespace);
         let mut remain = false;
-        for component in Component::ALL {
-            let name = format!("{}-{}", self.key.name, component.as_str());
-            let found = api.get_metadata_opt(&name).await;
-            let found = found.map_err(Error::api(WORKERS, format!("read Deployment {name}")))?;
-            let Some(worker) = found.filter(|found| self.owns(found)) else { continue };
+        let of_this = ListParams::default().labels(&labels::of_pipeline(&self.key.name));
+        let found = api.list_metadata(&of_this).await;
+        let mut found = found.map_err(Error::api(WORKERS, "list the workers' Deployments"))?.items;
+        // Producers first: what they send is stored while consumers are there.
+        found.sort_by_key(|worker| Reverse(worker.name_any()));
+        for worker in found.iter().filter(|worker| self.owns(*worker)) {
             remain = true;
             if worker.metadata.deletion_timestamp.is_none() {
-                apply::delete(self.context, &api, "Deployment", &name).await?;
+                apply::delete(self.context, &api, "Deployment", &worker.name_any()).await?;
             }
         }
         Ok(remain)

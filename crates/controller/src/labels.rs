@@ -3,7 +3,7 @@
 //! Selectors of Deployments cannot be changed, so they hold only what names a pipeline's workers and never what an
 //! upgrade changes.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use pricepipe_core::Pipeline;
 
@@ -30,7 +30,7 @@ const PRODUCT: &str = "pricepipe";
 /// Labels, in the form that Kubernetes' types have.
 pub type Labels = BTreeMap<String, String>;
 
-/// One of the two workers.
+/// One of the two kinds of workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {
     /// Exchange to Kafka.
@@ -52,8 +52,38 @@ impl Component {
     }
 }
 
-/// The labels of an object of a pipeline; `component` where it belongs to one worker alone.
-pub fn object(pipeline: &Pipeline, component: Option<Component>) -> Labels {
+/// The workers that one Deployment runs: the producers of a shard, or the consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// The producers of the shard with this index.
+    Producer(u32),
+    /// All consumers.
+    Consumer,
+}
+
+impl Worker {
+    /// Those of a pipeline that is not split.
+    pub const FIRST: [Worker; 2] = [Worker::Producer(0), Worker::Consumer];
+
+    /// What they do.
+    pub fn component(self) -> Component {
+        match self {
+            Worker::Producer(_) => Component::Producer,
+            Worker::Consumer => Component::Consumer,
+        }
+    }
+
+    /// As it stands in labels and names. Each has its own, so that no Deployment's selector finds the pods of another.
+    pub fn label(self) -> Cow<'static, str> {
+        match self {
+            Worker::Producer(0) | Worker::Consumer => Cow::Borrowed(self.component().as_str()),
+            Worker::Producer(shard) => Cow::Owned(format!("{}-{shard}", Component::Producer.as_str())),
+        }
+    }
+}
+
+/// The labels of an object of a pipeline; `worker` where it belongs to one Deployment alone.
+pub fn object(pipeline: &Pipeline, worker: Option<Worker>) -> Labels {
     let mut labels = pair(NAME, PRODUCT);
     labels.extend([
         (INSTANCE.to_owned(), pipeline.name.to_string()),
@@ -62,27 +92,27 @@ pub fn object(pipeline: &Pipeline, component: Option<Component>) -> Labels {
         (VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         (PIPELINE.to_owned(), pipeline.name.to_string()),
     ]);
-    labels.extend(component.map(|component| (COMPONENT.to_owned(), component.as_str().to_owned())));
+    labels.extend(worker.map(|worker| (COMPONENT.to_owned(), worker.label().into_owned())));
     labels
 }
 
 /// The labels of a pod. The version is not among them: an upgrade that leaves a worker as it is restarts nothing.
-pub fn pod(pipeline: &Pipeline, component: Component) -> Labels {
-    let mut labels = object(pipeline, Some(component));
+pub fn pod(pipeline: &Pipeline, worker: Worker) -> Labels {
+    let mut labels = object(pipeline, Some(worker));
     labels.remove(VERSION);
     labels.extend(pair(METRICS, "true"));
     labels
 }
 
-/// What finds the pods of one worker.
-pub fn selector(pipeline: &Pipeline, component: Component) -> Labels {
+/// What finds the pods of one Deployment.
+pub fn selector(pipeline: &Pipeline, worker: Worker) -> Labels {
     let mut labels = pair(NAME, PRODUCT);
     labels.extend(pair(INSTANCE, pipeline.name.as_str()));
-    labels.extend(pair(COMPONENT, component.as_str()));
+    labels.extend(pair(COMPONENT, &worker.label()));
     labels
 }
 
-/// What finds the pods of both workers.
+/// What finds the pods of all workers.
 pub fn workers(pipeline: &Pipeline) -> Labels {
     let mut labels = pair(PIPELINE, pipeline.name.as_str());
     labels.extend(pair(METRICS, "true"));
@@ -90,10 +120,15 @@ pub fn workers(pipeline: &Pipeline) -> Labels {
 }
 
 /// A selector as `kubectl` and the scale subresource write it.
-pub fn selector_text(pipeline: &Pipeline, component: Component) -> String {
+pub fn selector_text(pipeline: &Pipeline, worker: Worker) -> String {
     let pairs: Vec<String> =
-        selector(pipeline, component).iter().map(|(key, value)| format!("{key}={value}")).collect();
+        selector(pipeline, worker).iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
+}
+
+/// What finds every object of a pipeline.
+pub fn of_pipeline(name: &str) -> String {
+    format!("{},{PIPELINE}={name}", managed())
 }
 
 /// What finds every object that the controller made.

@@ -6,7 +6,7 @@
 //! 3. The finalizer fits the policy, and the spec is validated: an invalid one waits for a change.
 //! 4. [Secrets are read](crate::dereference), then [topics are made](crate::topics), then
 //!    [objects are built](crate::build) and [applied](crate::apply): topics before the workers that use them.
-//! 5. The lag is read and the consumers are [scaled](crate::scale) by it.
+//! 5. Gaps are read, then the lag, and the consumers are [scaled](crate::scale) by it.
 //! 6. The [status](crate::visit) says what was found out, whatever went wrong before.
 //!
 //! # Guarantees
@@ -40,6 +40,8 @@ use crate::{
 
 /// A pipeline in good order is visited so often: its lag and its Secrets are not watched.
 const VISIT_EVERY: Duration = Duration::from_secs(15);
+/// Gaps are few and of interest to people: their topic is looked at so often.
+const GAPS_EVERY: Duration = Duration::from_secs(60);
 /// One that only a change can help is looked at again nevertheless, should that change have been missed.
 const SELDOM: Duration = Duration::from_secs(300);
 
@@ -114,7 +116,10 @@ impl Visit<'_> {
         };
         self.apply(&pipeline, &needs).await?;
         match tolerable {
-            None => self.follow_lag(&pipeline, &admin).await,
+            None => {
+                self.follow_gaps(&pipeline, &admin).await;
+                self.follow_lag(&pipeline, &admin).await
+            }
             Some(error) => Err(error),
         }
     }
@@ -166,6 +171,20 @@ impl Visit<'_> {
             self.say(events::Reason::Scaled, &note).await;
         }
         lag.map(|_| ())
+    }
+
+    /// Reads what became of holes, now and then. Where that fails the lag, which is asked for next, says why.
+    async fn follow_gaps(&mut self, pipeline: &Pipeline, admin: &KafkaAdmin) {
+        let Some(topic) = pipeline.gaps_topic() else { return };
+        let asked = self.memory.gaps.as_ref().is_some_and(|(when, _)| when.elapsed() < GAPS_EVERY);
+        if asked || self.has_new_partitions() {
+            return;
+        }
+        let known = self.memory.gaps.take().and_then(|(_, gaps)| gaps);
+        let found = kafka::gaps(admin, topic.name.to_string(), known.clone()).await;
+        let gaps = found.inspect_err(|error| tracing::debug!(%error, "the gaps could not be read")).ok();
+        self.gaps = gaps.as_ref().map(|gaps| gaps.status.clone());
+        self.memory.gaps = Some((Instant::now(), gaps.or(known)));
     }
 
     /// A partition that was just created may have no leader yet, and then nobody can tell how far it goes.

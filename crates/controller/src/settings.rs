@@ -1,10 +1,11 @@
 //! What the operator chooses for all pipelines, read from the environment once. Pure but for the lookup.
 
+mod endpoints;
 mod kafka;
 
-use pricepipe_api::{Fault, PricePipeline, check_endpoint, validate};
+use pricepipe_api::{Fault, PricePipeline, validate};
 use pricepipe_core::{
-    Exchange, Pipeline,
+    Pipeline,
     pipeline::{KafkaCluster, SecretKey},
 };
 
@@ -28,8 +29,6 @@ pub const KAFKA_SASL_MECHANISM: &str = "PRICEPIPE_KAFKA_SASL_MECHANISM";
 pub const KAFKA_CREDENTIALS_SECRET: &str = "PRICEPIPE_KAFKA_CREDENTIALS_SECRET";
 /// The Secret with the authorities to trust.
 pub const KAFKA_CA_SECRET: &str = "PRICEPIPE_KAFKA_CA_SECRET";
-/// The endpoints of Binance for pipelines that name none.
-pub const BINANCE_ENDPOINTS: &str = "PRICEPIPE_BINANCE_ENDPOINTS";
 /// The Secret with the connection string of pipelines that name none.
 pub const MONGODB_SECRET: &str = "PRICEPIPE_MONGODB_SECRET";
 /// Who holds the lease.
@@ -63,9 +62,14 @@ pub const VARIABLES: &[(&str, &str)] = &[
          when absent",
     ),
     (
-        BINANCE_ENDPOINTS,
+        endpoints::BINANCE,
         "base URLs of Binance, separated by commas, for pipelines that name none; the public ones when absent",
     ),
+    (endpoints::COINBASE, "the same of Coinbase"),
+    (endpoints::KRAKEN, "the same of Kraken"),
+    (endpoints::BINANCE_STREAMS, "the same of Binance's streams, as in `wss://stream.binance.com:9443`"),
+    (endpoints::COINBASE_STREAMS, "the same of Coinbase's streams"),
+    (endpoints::KRAKEN_STREAMS, "the same of Kraken's streams"),
     (
         MONGODB_SECRET,
         "`name/key` of the Secret with the connection string, in the namespace of a pipeline that names none; \
@@ -76,6 +80,8 @@ pub const VARIABLES: &[(&str, &str)] = &[
 ];
 
 const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
+
+pub use endpoints::Endpoints;
 
 /// What the operator chooses for all pipelines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +98,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// The Kafka cluster of pipelines that name none, with Secrets in their own namespaces.
     pub kafka: Option<KafkaCluster>,
-    /// The endpoints of Binance for pipelines that name none; the public ones when empty.
-    pub binance_endpoints: Vec<String>,
+    /// Where exchanges are reached, for pipelines that do not say so.
+    pub endpoints: Endpoints,
     /// The Secret with the connection string of pipelines that name none, in their own namespaces.
     pub mongodb: SecretKey,
     /// The name under which the lease is held.
@@ -135,7 +141,7 @@ impl Settings {
             )?,
             namespaces: names(WATCH_NAMESPACES, get(WATCH_NAMESPACES), "a namespace", is_namespace)?,
             kafka: kafka::cluster(get)?,
-            binance_endpoints: endpoints(get(BINANCE_ENDPOINTS))?,
+            endpoints: Endpoints::read(get)?,
             mongodb: secret_key(
                 MONGODB_SECRET,
                 get(MONGODB_SECRET).as_deref().unwrap_or("pricepipe-mongodb/uri"),
@@ -154,19 +160,9 @@ impl Settings {
         pipeline.kafka = pipeline.kafka.or_else(|| self.kafka.clone());
         // Every source of a valid resource has become one of the pipeline.
         for (source, spec) in pipeline.sources.iter_mut().zip(&resource.spec.sources) {
-            let names_none = spec.rest.as_ref().is_some_and(|rest| rest.endpoints.is_empty());
-            if names_none && !self.endpoints(source.exchange).is_empty() {
-                *source.endpoints_mut() = self.endpoints(source.exchange).to_vec();
-            }
+            self.endpoints.fill(source, spec);
         }
         Ok(pipeline)
-    }
-
-    fn endpoints(&self, exchange: Exchange) -> &[String] {
-        match exchange {
-            Exchange::Binance => &self.binance_endpoints,
-            Exchange::Coinbase | Exchange::Kraken => &[],
-        }
     }
 }
 
@@ -200,17 +196,6 @@ fn names(
         }
     }
     Ok(names)
-}
-
-fn endpoints(text: Option<String>) -> Result<Vec<String>, SettingsError> {
-    let endpoints: Vec<String> = list(text.as_deref().unwrap_or_default()).map(str::to_owned).collect();
-    for endpoint in &endpoints {
-        check_endpoint(endpoint).map_err(|problem| SettingsError {
-            variable: BINANCE_ENDPOINTS,
-            problem: format!("{endpoint:?}: {problem}"),
-        })?;
-    }
-    Ok(endpoints)
 }
 
 fn secret_key(variable: &'static str, text: &str) -> Result<SecretKey, SettingsError> {
@@ -277,7 +262,6 @@ mod tests {
             (IMAGE_PULL_POLICY, "Never"),
             (IMAGE_PULL_SECRETS, "one, two"),
             (WATCH_NAMESPACES, "prices,prices, more"),
-            (BINANCE_ENDPOINTS, "http://exchange.demo.svc:8990, https://mirror.example"),
             (MONGODB_SECRET, "store/connection.string"),
             (POD_NAME, "me"),
             (POD_NAMESPACE, "here"),
@@ -290,7 +274,6 @@ mod tests {
         assert_eq!(settings.image_pull_policy, "Never");
         assert_eq!(settings.image_pull_secrets, ["one", "two"]);
         assert_eq!(settings.namespaces, ["prices", "more"]);
-        assert_eq!(settings.binance_endpoints, ["http://exchange.demo.svc:8990", "https://mirror.example"]);
         assert_eq!(settings.mongodb.key, "connection.string");
         assert_eq!((settings.identity.as_str(), settings.lease_namespace.as_deref()), ("me", Some("here")));
     }
@@ -308,11 +291,6 @@ mod tests {
                 WATCH_NAMESPACES,
                 "a.b",
                 r#""a.b" is not the name of a namespace; write names separated by commas"#,
-            ),
-            (
-                BINANCE_ENDPOINTS,
-                "https://169.254.169.254",
-                r#""https://169.254.169.254": 169.254.169.254 is a link-local, multicast or unspecified address; name the exchange's host"#,
             ),
             (MONGODB_SECRET, "uri", r#""uri" is not the name/key of a Secret, as in pricepipe-mongodb/uri"#),
         ] {
@@ -332,7 +310,7 @@ mod tests {
     fn the_operators_choice_is_taken_where_a_pipeline_makes_none_and_nowhere_else() {
         let settings = read(&[
             (KAFKA_BOOTSTRAP_SERVERS, "default:9092"),
-            (BINANCE_ENDPOINTS, "http://exchange.demo.svc:8990"),
+            (endpoints::BINANCE, "http://exchange.demo.svc:8990"),
         ]);
         let settings = settings.unwrap();
         let chosen = |spec| {
@@ -347,6 +325,7 @@ mod tests {
 
         let nothing = read(&[]).unwrap().pipeline(&resource("")).unwrap();
         assert_eq!(nothing.kafka, None);
-        assert_eq!(*nothing.sources[0].endpoints(), Exchange::Binance.default_endpoints());
+        let exchange = nothing.sources[0].exchange;
+        assert_eq!(*nothing.sources[0].endpoints(), exchange.default_endpoints());
     }
 }

@@ -10,13 +10,18 @@ use k8s_openapi::{
     api::apps::v1::{Deployment, DeploymentStatus},
     jiff::Timestamp,
 };
-use pricepipe_api::{ConsumerStatus, EstimateStatus, PricePipelineStatus, ProducerStatus, TopicStatus};
-use pricepipe_core::{Estimate, Pipeline};
+use pricepipe_api::{
+    ConsumerStatus, EstimateStatus, GapsStatus, PricePipelineStatus, ProducerStatus, TopicStatus,
+};
+use pricepipe_core::{
+    Estimate, Pipeline,
+    config::{Feed, SourceConfig},
+};
 
 use crate::{
     build::worker_name,
     conditions::{self, ConditionType, Finding, Reason, State},
-    labels::{self, Component},
+    labels::{self, Component, Worker},
 };
 
 /// What one visit has seen.
@@ -30,12 +35,14 @@ pub struct Observed<'a> {
     pub findings: Vec<Finding>,
     /// The topics, or `None` when Kafka did not tell.
     pub topics: Option<Vec<TopicStatus>>,
-    /// The producers' Deployment, when there is one.
-    pub producer: Option<&'a Deployment>,
+    /// The producers' Deployment of each shard, when there is one.
+    pub producers: Vec<Option<&'a Deployment>>,
     /// The consumers' Deployment, when there is one.
     pub consumer: Option<&'a Deployment>,
     /// The consumers' lag.
     pub lag: Lag,
+    /// The holes in what was received, or `None` when they were not asked for: what is known stays.
+    pub gaps: Option<GapsStatus>,
 }
 
 /// What is known of the lag.
@@ -99,10 +106,18 @@ fn describe(status: &mut PricePipelineStatus, pipeline: &Pipeline, observed: &Ob
         status.topics = topics.clone();
         status.topics.sort_by(|a, b| a.name.cmp(&b.name));
     }
-    let producers = Seen::of(observed.producer);
-    status.producer =
-        Some(ProducerStatus { replicas: producers.replicas, ready_replicas: producers.ready, shards: None });
-    let consumers = Seen::of(observed.consumer);
+    if pipeline.gaps_topic().is_none() {
+        status.gaps = None;
+    } else if let Some(gaps) = &observed.gaps {
+        status.gaps = Some(gaps.clone());
+    }
+    let producers = Seen::of(&observed.producers);
+    status.producer = Some(ProducerStatus {
+        replicas: producers.replicas,
+        ready_replicas: producers.ready,
+        shards: Some(count(observed.producers.len())),
+    });
+    let consumers = Seen::of(&[observed.consumer]);
     let lag = match observed.lag {
         Lag::NotAsked => status.consumer.as_ref().and_then(|consumer| consumer.lag),
         Lag::Unknown => None,
@@ -111,7 +126,7 @@ fn describe(status: &mut PricePipelineStatus, pipeline: &Pipeline, observed: &Ob
     status.consumer = Some(ConsumerStatus {
         replicas: consumers.replicas,
         ready_replicas: consumers.ready,
-        selector: Some(labels::selector_text(pipeline, Component::Consumer)),
+        selector: Some(labels::selector_text(pipeline, Worker::Consumer)),
         lag,
     });
 }
@@ -121,23 +136,39 @@ const UNDER_WAY_MILLIS: u64 = 5_000;
 
 /// The lag without the messages that are under way, as long as somebody is there to store them.
 fn without_what_is_under_way(messages: u64, pipeline: &Pipeline, ready_consumers: i32) -> i64 {
-    let intervals = pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis.max(1)));
-    let polls: u64 = intervals.map(|interval| UNDER_WAY_MILLIS.div_ceil(interval)).sum();
-    let sent = polls * pipeline.symbols.len() as u64 * u64::from(pipeline.producer_replicas);
+    let sent: u64 = pipeline.sources.iter().map(|source| sent_under_way(source, pipeline)).sum();
+    let sent = sent * u64::from(pipeline.producer_replicas);
     let under_way = ready_consumers > 0 && messages <= sent;
     if under_way { 0 } else { i64::try_from(messages).unwrap_or(i64::MAX) }
 }
 
+/// What a source sends of all its symbols within [`UNDER_WAY_MILLIS`].
+fn sent_under_way(source: &SourceConfig, pipeline: &Pipeline) -> u64 {
+    let of_each = match &source.feed {
+        Feed::Rest(rest) => UNDER_WAY_MILLIS.div_ceil(rest.interval_millis.max(1)),
+        Feed::Websocket(_) => UNDER_WAY_MILLIS.div_ceil(1_000) * BUSY_SECOND,
+        // A replay sends as much as there is: its backlog is one.
+        Feed::Replay(_) => 0,
+    };
+    of_each * pipeline.symbols.iter().filter(|s| source.serves(&s.symbol)).count() as u64
+}
+
+/// How many messages of a stream of a market in a second are no news.
+const BUSY_SECOND: u64 = 20;
+
 /// Whether a worker runs as the pipeline says.
 fn worker(pipeline: &Pipeline, observed: &Observed<'_>, component: Component) -> Finding {
-    let (about, deployment, wanted) = match component {
+    let (about, deployments, replicas) = match component {
         Component::Producer => {
-            (ConditionType::ProducerAvailable, observed.producer, pipeline.producer_replicas)
+            (ConditionType::ProducerAvailable, observed.producers.as_slice(), pipeline.producer_replicas)
         }
-        Component::Consumer => {
-            (ConditionType::ConsumerAvailable, observed.consumer, pipeline.consumer_replicas)
-        }
+        Component::Consumer => (
+            ConditionType::ConsumerAvailable,
+            std::slice::from_ref(&observed.consumer),
+            pipeline.consumer_replicas,
+        ),
     };
+    let wanted = u64::from(replicas) * deployments.len() as u64;
     let name = component.as_str();
     if pipeline.suspend {
         return Finding::bad(about, Reason::Suspended, format!("no {name} runs: spec.suspend is true"));
@@ -146,21 +177,24 @@ fn worker(pipeline: &Pipeline, observed: &Observed<'_>, component: Component) ->
         let message = format!("no {name} is wanted: spec.{name}.replicas is 0");
         return Finding::bad(about, Reason::ScaledToZero, message);
     }
-    let Some(deployment) = deployment else {
+    if deployments.iter().any(Option::is_none) {
         return Finding::bad(about, Reason::Progressing, format!("the {name}'s Deployment is not there yet"));
-    };
-    if let Some(trouble) = deployment.status.as_ref().and_then(trouble) {
+    }
+    let mut statuses = deployments.iter().flatten().filter_map(|deployment| deployment.status.as_ref());
+    if let Some(trouble) = statuses.find_map(trouble) {
         return Finding::bad(about, Reason::Failed, trouble);
     }
-    let seen = Seen::of(Some(deployment));
-    let message = format!("{} of {wanted} ready", seen.ready_and_current());
-    if seen.settled && i64::from(seen.ready_and_current()) >= i64::from(wanted) {
-        Finding::good(about, Reason::Available, message)
-    } else {
-        let logs =
-            format!("kubectl logs -n {} deployment/{}", pipeline.namespace, worker_name(pipeline, component));
-        Finding::bad(about, Reason::Progressing, format!("{message}; {logs} says what a {name} waits for"))
-    }
+    let ready: u64 = deployments.iter().map(|one| Seen::of(&[*one]).ready_and_current()).sum();
+    let message = format!("{ready} of {wanted} ready");
+    let Some(behind) = deployments.iter().position(|one| !Seen::of(&[*one]).is_as_wanted(replicas)) else {
+        return Finding::good(about, Reason::Available, message);
+    };
+    let worker = match component {
+        Component::Producer => Worker::Producer(u32::try_from(behind).unwrap_or_default()),
+        Component::Consumer => Worker::Consumer,
+    };
+    let logs = format!("kubectl logs -n {} deployment/{}", pipeline.namespace, worker_name(pipeline, worker));
+    Finding::bad(about, Reason::Progressing, format!("{message}; {logs} says what a {name} waits for"))
 }
 
 /// Why a Deployment cannot come to its end.
@@ -179,31 +213,38 @@ fn trouble(status: &DeploymentStatus) -> Option<String> {
     troubles.next()
 }
 
-/// What a Deployment's status says of its pods.
+/// What the statuses of Deployments say of their pods.
+#[derive(Default)]
 struct Seen {
     replicas: i32,
     ready: i32,
     updated: i32,
-    /// The Deployment's controller has seen its latest spec, and none of the earlier pods is left.
-    settled: bool,
+    /// The Deployments' controller has not seen the latest spec of each, or some of the earlier pods are left.
+    unsettled: bool,
 }
 
 impl Seen {
-    fn of(deployment: Option<&Deployment>) -> Self {
-        let status = deployment.and_then(|deployment| deployment.status.clone()).unwrap_or_default();
-        let generation = deployment.and_then(|deployment| deployment.metadata.generation);
-        let (replicas, updated) = (status.replicas.unwrap_or(0), status.updated_replicas.unwrap_or(0));
-        Seen {
-            replicas,
-            ready: status.ready_replicas.unwrap_or(0),
-            updated,
-            settled: status.observed_generation >= generation && replicas == updated,
+    fn of(deployments: &[Option<&Deployment>]) -> Self {
+        let mut seen = Seen::default();
+        for deployment in deployments {
+            let status = deployment.and_then(|deployment| deployment.status.clone()).unwrap_or_default();
+            let generation = deployment.and_then(|deployment| deployment.metadata.generation);
+            let (replicas, updated) = (status.replicas.unwrap_or(0), status.updated_replicas.unwrap_or(0));
+            seen.replicas += replicas;
+            seen.ready += status.ready_replicas.unwrap_or(0);
+            seen.updated += updated;
+            seen.unsettled |= status.observed_generation < generation || replicas != updated;
         }
+        seen
     }
 
     /// Pods that are ready and run what they should; told exactly once no earlier pod is left.
-    fn ready_and_current(&self) -> i32 {
-        self.ready.min(self.updated)
+    fn ready_and_current(&self) -> u64 {
+        u64::try_from(self.ready.min(self.updated)).unwrap_or_default()
+    }
+
+    fn is_as_wanted(&self, replicas: u32) -> bool {
+        !self.unsettled && self.ready_and_current() >= u64::from(replicas)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::{
     api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::OwnerReference, jiff::Timestamp,
 };
-use pricepipe_api::{PricePipeline, PricePipelineStatus, TopicStatus};
+use pricepipe_api::{GapsStatus, PricePipeline, PricePipelineStatus, TopicStatus};
 use pricepipe_core::Pipeline;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     context::{Context, Guarded, Key, Memory, reference},
     error::Error,
     events,
-    labels::Component,
+    labels::Worker,
     status::{Lag, Observed, status},
 };
 
@@ -33,6 +33,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) findings: Vec<Finding>,
     pub(crate) topics: Option<Vec<TopicStatus>>,
     pub(crate) lag: Lag,
+    pub(crate) gaps: Option<GapsStatus>,
 }
 
 impl<'a> Visit<'a> {
@@ -56,6 +57,7 @@ impl<'a> Visit<'a> {
             findings: Vec::new(),
             topics: None,
             lag: Lag::NotAsked,
+            gaps: None,
         }
     }
 
@@ -74,16 +76,18 @@ impl<'a> Visit<'a> {
     /// Says what was found out: in the status when it changed, in the metrics, and in an event when the pipeline
     /// became ready or stopped being so for a new reason.
     pub(crate) async fn report(&mut self) -> Result<(), Error> {
-        let deployment = |component| self.deployment(component);
-        let (producer, consumer) = (deployment(Component::Producer), deployment(Component::Consumer));
+        let shards = self.pipeline.as_ref().map_or(1, |pipeline| pipeline.shard_count());
+        let producers: Vec<_> = (0..shards).map(|shard| self.deployment(Worker::Producer(shard))).collect();
+        let consumer = self.deployment(Worker::Consumer);
         let observed = Observed {
             generation: self.generation,
             pipeline: self.pipeline.as_deref(),
             findings: std::mem::take(&mut self.findings),
             topics: self.topics.take(),
-            producer: producer.as_ref(),
+            producers: producers.iter().map(Option::as_ref).collect(),
             consumer: consumer.as_ref(),
             lag: self.lag,
+            gaps: self.gaps.take(),
         };
         let next = status(&self.previous, &observed, Timestamp::now());
         self.tell(next).await
@@ -130,8 +134,8 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn deployment(&self, component: Component) -> Option<Deployment> {
-        let name = build::worker_name(self.pipeline.as_deref()?, component);
+    fn deployment(&self, worker: Worker) -> Option<Deployment> {
+        let name = build::worker_name(self.pipeline.as_deref()?, worker);
         let scope = self.context.scope(&self.key.namespace)?;
         scope.children.deployment(&self.key.namespace, &name, self.uid)
     }

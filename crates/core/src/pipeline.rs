@@ -15,7 +15,7 @@ use crate::{
     names::{self, CollectionName, DatabaseName, PipelineName, TopicName},
 };
 
-pub use shards::{STREAMS_OF_ONE_PRODUCER, Shard, poll_cost};
+pub use shards::{MOST_SHARDS, STREAMS_OF_ONE_PRODUCER, Shard, poll_cost};
 pub use topics::{Topic, TopicSettings};
 pub use workers::{Autoscaling, DeletionPolicy, Resources};
 

@@ -52,6 +52,10 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     ),
     (&["--set", "exchange.endpoints={data-api.binance.vision}"], &["'/exchange/endpoints/0'", "https?://"]),
     (
+        &["--set", "exchange.kraken.streamEndpoints={https://ws.kraken.com}"],
+        &["'/exchange/kraken/streamEndpoints/0'", "wss?://"],
+    ),
+    (
         &["--set", "controller.watchNamespaces={Prices}"],
         &["'/controller/watchNamespaces/0'", "'Prices' does not"],
     ),
@@ -111,6 +115,10 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (
         &["--set", "exchange.simulator.enabled=true,exchange.endpoints={https://data-api.binance.vision}"],
         &["exchange.endpoints", "exchange.simulator.enabled"],
+    ),
+    (
+        &["--set", "exchange.simulator.enabled=true,exchange.coinbase.streamEndpoints={wss://a.example}"],
+        &["exchange.coinbase.streamEndpoints", "exchange.simulator.enabled"],
     ),
     (
         &["--set", "prometheus.enabled=false"],

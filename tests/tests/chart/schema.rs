@@ -50,6 +50,7 @@ fn rule(entry: &Entry) -> Value {
         [.., "bootstrapServers"] => list(exactly(HOST_AND_PORT)),
         [.., "alertmanager"] => text(HOST_AND_PORT),
         [.., "endpoints"] => list(exactly("https?://.+")),
+        [.., "streamEndpoints"] => list(exactly("wss?://.+")),
         [.., "datasourceUrl"] => text("https?://.+"),
         [.., "mechanism"] => json!({"enum": ["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]}),
         [.., "logFormat"] => json!({"enum": ["json", "text"]}),

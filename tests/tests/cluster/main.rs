@@ -12,6 +12,7 @@ mod cluster {
     mod lifecycle;
     mod quiet;
     mod secrets;
+    mod streams;
     mod testbed;
     mod topics;
     // Its tests want the controller for themselves, so they come last.

@@ -1,6 +1,9 @@
 //! `pricepipe estimate`: what a pipeline will take of the exchange, of Kafka and of the store. Reads the file alone.
 
-use pricepipe_core::{Pipeline, config::SourceConfig};
+use pricepipe_core::{
+    Exchange, Pipeline,
+    config::{Feed, SourceConfig, Stream},
+};
 use serde::Serialize;
 
 use crate::{
@@ -49,11 +52,16 @@ struct Figures {
     pipeline: String,
     symbols: usize,
     interval_seconds: Vec<u64>,
+    /// Streams of markets whose messages nobody can count beforehand.
+    streams_not_counted: usize,
+    producer_shards: u32,
     messages_per_minute: u64,
     messages_per_hour: u64,
     messages_per_day: u64,
     request_weight_per_minute: u64,
     request_weight_limit_per_minute: u64,
+    /// The exchanges that would refuse what is asked of them.
+    overloaded: Vec<Exchange>,
     bytes_per_message: u64,
     bytes_per_document: u64,
     kafka_bytes_per_day: u64,
@@ -79,7 +87,7 @@ impl Figures {
             * u128::from(settings.replication_factor)
             / u128::from(SECONDS_PER_DAY);
         let consumers = messages.div_ceil(SECONDS_PER_DAY * STORED_PER_SECOND).max(1);
-        let limits = pipeline.sources.iter().map(|source| source.exchange.request_weight_limit());
+        let polled = polled(pipeline);
         Figures {
             pipeline: pipeline.name.to_string(),
             symbols: pipeline.symbols.len(),
@@ -88,11 +96,14 @@ impl Figures {
                 .iter()
                 .filter_map(|s| Some(s.rest()?.interval_millis / 1_000))
                 .collect(),
+            streams_not_counted: streams_not_counted(pipeline),
+            producer_shards: pipeline.shard_count(),
             messages_per_minute: messages / MINUTES_PER_DAY,
             messages_per_hour: messages / 24,
             messages_per_day: messages,
             request_weight_per_minute: estimate.request_weight_per_minute,
-            request_weight_limit_per_minute: limits.map(u64::from).min().unwrap_or_default(),
+            request_weight_limit_per_minute: polled.iter().map(|exchange| limit(*exchange)).sum(),
+            overloaded: polled.into_iter().filter(|exchange| is_overloaded(*exchange, pipeline)).collect(),
             bytes_per_message: estimate.kafka_bytes_per_day / messages.max(1),
             bytes_per_document: estimate.mongodb_bytes_per_day / documents.max(1),
             kafka_bytes_per_day: estimate.kafka_bytes_per_day,
@@ -109,9 +120,13 @@ impl Figures {
 
     fn table(&self) -> String {
         let intervals: Vec<String> = self.interval_seconds.iter().map(u64::to_string).collect();
+        let intervals = match intervals.is_empty() {
+            true => String::new(),
+            false => format!(", every {} s", intervals.join(" and ")),
+        };
         let (weight, limit) = (self.request_weight_per_minute, self.request_weight_limit_per_minute);
         let rows = [
-            ("symbols", format!("{}, every {} s", grouped(self.symbols as u64), intervals.join(" and "))),
+            ("symbols", format!("{}{intervals}", grouped(self.symbols as u64))),
             (
                 "messages",
                 format!(
@@ -123,7 +138,13 @@ impl Figures {
             ),
             (
                 "request weight",
-                format!("{} a minute; the exchange allows {} per address", grouped(weight), grouped(limit)),
+                match limit {
+                    0 => "none but for history".to_owned(),
+                    limit => {
+                        let (weight, limit) = (grouped(weight), grouped(limit));
+                        format!("{weight} a minute; the exchange allows {limit} per address")
+                    }
+                },
             ),
             (
                 "Kafka",
@@ -157,11 +178,59 @@ impl Figures {
             ),
         ];
         let line = |(what, figures): (&str, String)| format!("{what:<16}{figures}\n");
-        let warning = (weight > limit).then(|| {
-            format!("{:<16}the exchange would refuse this: poll less often, or fewer symbols\n", "attention")
-        });
-        rows.into_iter().map(line).chain(warning).collect()
+        rows.into_iter().chain(self.more()).map(line).collect()
     }
+
+    /// What not every pipeline has.
+    fn more(&self) -> Vec<(&'static str, String)> {
+        let mut rows = Vec::new();
+        if self.streams_not_counted > 0 {
+            let streams = grouped(self.streams_not_counted as u64);
+            rows.push((
+                "streams",
+                format!("{streams}, not counted above: how much they bring is the market's matter"),
+            ));
+        }
+        if self.producer_shards > 1 {
+            rows.push(("producers", format!("the symbols are split over {}", self.producer_shards)));
+        }
+        if !self.overloaded.is_empty() {
+            let names: Vec<&str> = self.overloaded.iter().map(Exchange::as_str).collect();
+            let names = names.join(" and ");
+            rows.push(("attention", format!("{names} would refuse this: poll less often, or fewer symbols")));
+        }
+        rows
+    }
+}
+
+/// The exchanges whose prices are polled, each once.
+fn polled(pipeline: &Pipeline) -> Vec<Exchange> {
+    let polls = |exchange: &Exchange| {
+        pipeline.sources.iter().any(|source| source.exchange == *exchange && source.rest().is_some())
+    };
+    Exchange::ALL.iter().copied().filter(polls).collect()
+}
+
+fn limit(exchange: Exchange) -> u64 {
+    u64::from(exchange.request_weight_limit())
+}
+
+/// True when all that is asked of an exchange together is more than it allows.
+fn is_overloaded(exchange: Exchange, pipeline: &Pipeline) -> bool {
+    let mut alone = pipeline.clone();
+    alone.sources.retain(|source| source.exchange == exchange);
+    alone.estimate().request_weight_per_minute > limit(exchange)
+}
+
+/// Streams of markets that bring as much as happens there: all but those of candles.
+fn streams_not_counted(pipeline: &Pipeline) -> usize {
+    let markets = |source: &SourceConfig| match &source.feed {
+        Feed::Websocket(websocket) if websocket.stream != Stream::Kline => {
+            pipeline.symbols.iter().filter(|s| source.serves(&s.symbol)).count()
+        }
+        _ => 0,
+    };
+    pipeline.sources.iter().map(markets).sum()
 }
 
 /// `86400` as `86,400`.
@@ -214,6 +283,22 @@ mod tests {
         assert_eq!(figures.kafka_bytes_in_days, figures.bytes_per_message * 86_400 * 30);
         assert_eq!((figures.suggested_consumers, figures.suggested_partitions_per_topic), (1, 1));
         assert!(figures.table().contains("60 a minute, 3,600 an hour, 86,400 a day"), "{}", figures.table());
+    }
+
+    #[test]
+    fn each_exchange_has_its_own_limit_and_streams_are_not_counted() {
+        let text = "{apiVersion: pricepipe.dev/v1alpha1, kind: PricePipeline, metadata: {name: a}, spec: {symbols: \
+                    [{symbol: BTC/USD}], sources: [{exchange: kraken, rest: {intervalSeconds: 1}}, \
+                    {exchange: binance, rest: {intervalSeconds: 1}}, {name: s, exchange: kraken, websocket: {stream: trade}}]}}";
+        let mut pipeline = pricepipe_api::parse(text).unwrap().remove(0).1;
+        let figures = Figures::of(&pipeline, 1);
+        assert_eq!((figures.request_weight_limit_per_minute, figures.overloaded.len()), (6_060, 0));
+        assert_eq!(figures.streams_not_counted, 1);
+        assert!(figures.table().contains("streams         1, not counted above"), "{}", figures.table());
+        pipeline.producer_replicas = 2;
+        let figures = Figures::of(&pipeline, 1);
+        assert_eq!(figures.overloaded, [Exchange::Kraken], "120 of 60, though Binance has room");
+        assert!(figures.table().contains("kraken would refuse this"), "{}", figures.table());
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod wrap;
 pub(crate) use screen::{Screen, Source};
 #[cfg(test)]
 pub(crate) use snapshot::tests::row;
-pub(crate) use snapshot::{Part, Phase, Row, Share, Snapshot, State, Sums, age, stale_after};
+pub(crate) use snapshot::{Part, Phase, Row, Share, Snapshot, State, Sums, age, interval, stale_after};
 pub(crate) use terminal::restore;
 pub(crate) use view::{log_format, print_sums};
 

@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, time::Duration};
 
-use pricepipe_core::{Pipeline, Price, Timestamp};
+use pricepipe_core::{
+    Pipeline, Price, Timestamp,
+    config::{Feed, SourceConfig},
+};
 use serde::Serialize;
 
 /// How long a price may be on its way.
@@ -166,10 +169,24 @@ pub(crate) fn age(received: Timestamp, now: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(now.as_millis().saturating_sub(received.as_millis())).unwrap_or(0))
 }
 
-/// When a price of the pipeline is older than it should be: two more should have come, and had a moment to do so.
+/// When a price of the pipeline is older than it should be: two more should have come, and had a moment to do so. Zero
+/// where prices come when something happens in a market, or out of history.
 pub(crate) fn stale_after(pipeline: &Pipeline) -> Duration {
-    let intervals = pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis));
-    Duration::from_millis(intervals.max().unwrap_or(0).saturating_mul(2)) + GRACE
+    interval(pipeline).map_or(Duration::ZERO, |interval| interval.saturating_mul(2) + GRACE)
+}
+
+/// How often a price of each symbol is due, where that is regular: by the slowest of the sources.
+pub(crate) fn interval(pipeline: &Pipeline) -> Option<Duration> {
+    pipeline.sources.iter().filter_map(every_millis).max().map(Duration::from_millis)
+}
+
+/// How often a source brings something of each symbol, if that is regular.
+fn every_millis(source: &SourceConfig) -> Option<u64> {
+    match &source.feed {
+        Feed::Rest(rest) => Some(rest.interval_millis),
+        Feed::Websocket(websocket) => websocket.interval?.as_millis().map(i64::unsigned_abs),
+        Feed::Replay(_) => None,
+    }
 }
 
 #[cfg(test)]

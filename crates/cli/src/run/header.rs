@@ -3,8 +3,8 @@
 use std::{io::Write, net::SocketAddr};
 
 use pricepipe_core::{
-    Slots,
-    config::StoreConfig,
+    Pipeline, Slots,
+    config::{Feed, SourceConfig, StoreConfig, WebsocketConfig},
     environment::{KAFKA_BOOTSTRAP_SERVERS, MONGO_CONNECTION_STRING},
 };
 use pricepipe_service::{clock, environment::lookup, telemetry::LogFormat};
@@ -47,6 +47,8 @@ impl Header {
             json: live::log_format(args.progress) == LogFormat::Json,
         };
         header.lines.extend(first_poll(plan).map(|text| ("polling", text)));
+        header.lines.extend(streams(&plan.pipeline).map(|text| ("streams", text)));
+        header.lines.extend(history(&plan.pipeline).map(|text| ("history", text)));
         if args.simulate && args.real_servers {
             header.warnings.extend(invented(plan));
         } else if args.simulate {
@@ -122,6 +124,41 @@ fn first_poll(plan: &Plan) -> Option<String> {
     (first.as_millis() - now.as_millis() > LONG_WAIT_MILLIS).then(text)
 }
 
+/// What is listened to, and of whom.
+fn streams(pipeline: &Pipeline) -> Option<String> {
+    let text = |source: &SourceConfig| {
+        let Feed::Websocket(WebsocketConfig { stream, interval, .. }) = &source.feed else { return None };
+        let interval = interval.map_or_else(String::new, |interval| format!(" {interval}"));
+        Some(format!("{}{interval} of {}, {}", stream.as_str(), source.exchange, served(source, pipeline)))
+    };
+    joined(pipeline.sources.iter().filter_map(text))
+}
+
+/// Which history is read, and of whom.
+fn history(pipeline: &Pipeline) -> Option<String> {
+    let text = |source: &SourceConfig| {
+        let Feed::Replay(replay) = &source.feed else { return None };
+        let what =
+            replay.interval.map_or_else(|| "trades".to_owned(), |interval| format!("kline {interval}"));
+        let end = replay.end.map_or_else(|| "now".to_owned(), |end| end.to_string());
+        let (exchange, served) = (source.exchange, served(source, pipeline));
+        Some(format!("{what} of {exchange}, {served}, {} to {end}, {}", replay.start, replay.pace))
+    };
+    joined(pipeline.sources.iter().filter_map(text))
+}
+
+fn served(source: &SourceConfig, pipeline: &Pipeline) -> String {
+    match pipeline.symbols.iter().filter(|s| source.serves(&s.symbol)).count() {
+        1 => "1 symbol".to_owned(),
+        count => format!("{count} symbols"),
+    }
+}
+
+fn joined(texts: impl Iterator<Item = String>) -> Option<String> {
+    let texts: Vec<String> = texts.collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 /// Says where invented prices go, when that is a place that outlives the run and that others read.
 fn invented(plan: &Plan) -> Option<String> {
     let kafka = match &plan.kafka {
@@ -160,4 +197,23 @@ fn left_alone(plan: &Plan) -> Option<String> {
         )
     };
     (!named.is_empty()).then(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_and_history_are_told_with_whom_they_are_of() {
+        let text = |file: &str| {
+            std::fs::read_to_string(format!("{}/../../examples/{file}", env!("CARGO_MANIFEST_DIR")))
+        };
+        let pipeline = |file| pricepipe_api::parse(&text(file).unwrap()).unwrap().remove(0).1;
+        let (candles, three) = (pipeline("candles.yaml"), pipeline("three-exchanges.yaml"));
+        assert_eq!(streams(&candles).unwrap(), "kline 1m of binance, 2 symbols");
+        let told = "kline 1m of binance, 2 symbols, 2026-11-01T00:00:00Z to now, unpaced";
+        assert_eq!(history(&candles).unwrap(), told);
+        let told = "trade of coinbase, 1 symbol; trade of kraken, 1 symbol; trade of binance, 1 symbol";
+        assert_eq!((streams(&three).as_deref(), history(&three)), (Some(told), None));
+    }
 }

@@ -6,6 +6,7 @@ mod observers;
 pub(crate) mod places;
 mod plan;
 mod replayed;
+mod rows;
 mod screen;
 mod topics;
 mod workers;

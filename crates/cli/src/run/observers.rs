@@ -5,14 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use pricepipe_consumer::{Observations as ConsumerObservations, Snapshot as Consumed};
 use pricepipe_core::Pipeline;
 use pricepipe_producer::{
-    Observations as ProducerObservations, Observed as Produced, ObservedReplay, ObservedSymbol, ReplayEnd,
-    ReplayedMarket,
+    Observations as ProducerObservations, Observed as Produced, ObservedReplay, ReplayEnd, ReplayedMarket,
 };
 use pricepipe_service::{Process, clock};
 use serde::Serialize;
 
-use super::places::Places;
-use crate::live::{Part, Phase, Row, Share, Snapshot, State, Sums, age};
+use super::{places::Places, rows};
+use crate::live::{Part, Phase, Row, Share, Snapshot, State, Sums};
 
 /// What a condition says while it is not known whether it will be met.
 const NOT_YET: [&str; 4] = ["starting", "stopping", "connecting to ", "joining "];
@@ -33,28 +32,14 @@ pub(super) struct Observers {
 impl Observers {
     /// Of the workers of a pipeline that have not begun.
     pub(super) fn of(pipeline: &Pipeline) -> Self {
-        let waiting = pipeline.symbols.iter().map(|symbol| Row::waiting(symbol.symbol.as_str())).collect();
+        let waiting = rows::waiting(pipeline);
         Observers { waiting, stale_after: crate::live::stale_after(pipeline), ..Observers::default() }
     }
 
     /// One moment of the run.
     pub(super) fn snapshot(&self, process: &Process, places: &Places, phase: Phase) -> Snapshot {
         let (produced, consumed, now) = (self.producer.snapshot(), self.consumer.snapshot(), clock::now());
-        let row = |seen: &ObservedSymbol| {
-            let stored = consumed.symbols.get(seen.symbol.as_str());
-            Row {
-                symbol: seen.symbol.to_string(),
-                price: seen.last,
-                first: seen.first,
-                received: seen.received,
-                age: seen.received.map(|received| age(received, now)),
-                messages: Some(seen.produced),
-                stored: Some(stored.map_or(0, |stored| stored.stored)),
-                duplicates: Some(stored.map_or(0, |stored| stored.duplicates)),
-                lag: consumed.lag.get(seen.topic.as_str()).copied(),
-            }
-        };
-        let rows: Vec<Row> = produced.symbols.iter().map(row).collect();
+        let rows = rows::rows(&produced.symbols, &consumed, now);
         let unmet = process.health.unmet();
         Snapshot {
             rows: if rows.is_empty() { self.waiting.clone() } else { rows },

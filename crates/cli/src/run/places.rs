@@ -1,6 +1,11 @@
 //! Where prices come from, and where they go, in words.
 
-use pricepipe_core::{Pipeline, config::StoreConfig};
+use std::collections::HashSet;
+
+use pricepipe_core::{
+    Pipeline,
+    config::{Feed, SourceConfig, StoreConfig},
+};
 
 use super::plan::Plan;
 use crate::parts::KafkaPart;
@@ -25,11 +30,15 @@ impl Places {
     }
 }
 
-/// Where prices are asked for.
+/// Where prices are asked for, or listened to.
 pub(crate) fn endpoints(pipeline: &Pipeline) -> String {
-    let sources = pipeline.sources.iter();
-    let mut endpoints: Vec<&str> = sources.flat_map(|s| s.endpoints()).map(String::as_str).collect();
-    endpoints.dedup();
+    let of = |source: &SourceConfig| match &source.feed {
+        Feed::Websocket(websocket) => websocket.endpoints.clone(),
+        Feed::Rest(_) | Feed::Replay(_) => source.endpoints().clone(),
+    };
+    let mut endpoints: Vec<String> = pipeline.sources.iter().flat_map(of).collect();
+    let mut seen = HashSet::new();
+    endpoints.retain(|endpoint| seen.insert(endpoint.clone()));
     endpoints.join(", ")
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use pricepipe_core::{
     Pipeline,
-    config::{KafkaConnection, KafkaCredentials, StoreConfig},
+    config::{Feed, KafkaConnection, KafkaCredentials, StoreConfig},
 };
 use pricepipe_exchange_sim::SimConfig;
 use pricepipe_producer::Position;
@@ -80,6 +80,9 @@ impl Plan {
         let exchange = exchange.await.map_err(|error| Failed::because(Exit::Failure, &error))?;
         for source in &mut self.pipeline.sources {
             *source.endpoints_mut() = vec![exchange.url()];
+            if let Feed::Websocket(websocket) = &mut source.feed {
+                websocket.endpoints = vec![exchange.stream_url()];
+            }
         }
         Ok(exchange)
     }

@@ -1,4 +1,4 @@
-//! The Deployments: the producers and the consumers. Pure.
+//! The Deployments: the producers of each shard, and the consumers. Pure.
 //!
 //! Pods fit the restricted profile of the Pod Security Standards. Old and new ones may run side by side while they are
 //! replaced: producers give the same slot the same identity, and consumers share partitions by their group.
@@ -23,7 +23,7 @@ use k8s_openapi::{
 };
 use pricepipe_core::{environment, pipeline::Resources};
 
-use crate::labels::{self, Component};
+use crate::labels::{self, Component, Worker};
 
 use super::{
     Plan,
@@ -46,23 +46,23 @@ const GRACE_SECONDS: i64 = 30;
 /// How many old revisions stay for `kubectl rollout undo`. The resource itself is what one goes back to.
 const REVISIONS: i32 = 2;
 
-pub(super) fn build(plan: &Plan<'_>, config: &Config, component: Component) -> Deployment {
-    let hash = config.hash(component, plan.surroundings.secrets_hash);
-    let name = worker_name(plan.pipeline, component);
+pub(super) fn build(plan: &Plan<'_>, config: &Config, worker: Worker) -> Deployment {
+    let hash = config.hash(worker, plan.surroundings.secrets_hash);
+    let name = worker_name(plan.pipeline, worker);
     Deployment {
-        metadata: plan.metadata(name, Some(component)),
+        metadata: plan.metadata(name, Some(worker)),
         spec: Some(DeploymentSpec {
-            replicas: Some(i32::try_from(plan.replicas(component)).unwrap_or(i32::MAX)),
+            replicas: Some(i32::try_from(plan.replicas(worker.component())).unwrap_or(i32::MAX)),
             revision_history_limit: Some(REVISIONS),
-            selector: selector(plan, component),
+            selector: selector(plan, worker),
             strategy: Some(strategy()),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(labels::pod(plan.pipeline, component)),
+                    labels: Some(labels::pod(plan.pipeline, worker)),
                     annotations: Some(BTreeMap::from([(labels::CONFIG_HASH.to_owned(), hash)])),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod(plan, component)),
+                spec: Some(pod(plan, worker)),
             },
             ..DeploymentSpec::default()
         }),
@@ -70,11 +70,8 @@ pub(super) fn build(plan: &Plan<'_>, config: &Config, component: Component) -> D
     }
 }
 
-fn selector(plan: &Plan<'_>, component: Component) -> LabelSelector {
-    LabelSelector {
-        match_labels: Some(labels::selector(plan.pipeline, component)),
-        ..LabelSelector::default()
-    }
+fn selector(plan: &Plan<'_>, worker: Worker) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels::selector(plan.pipeline, worker)), ..LabelSelector::default() }
 }
 
 /// A new pod is ready before an old one goes.
@@ -88,12 +85,12 @@ fn strategy() -> DeploymentStrategy {
     }
 }
 
-fn pod(plan: &Plan<'_>, component: Component) -> PodSpec {
+fn pod(plan: &Plan<'_>, worker: Worker) -> PodSpec {
     let pull_secrets = plan.surroundings.images.pull_secrets.iter();
     let pull_secrets: Vec<_> = pull_secrets.map(|name| LocalObjectReference { name: name.clone() }).collect();
     PodSpec {
         automount_service_account_token: Some(false),
-        containers: vec![container(plan, component)],
+        containers: vec![container(plan, worker)],
         // Variables of other Services in the namespace could be taken for ours.
         enable_service_links: Some(false),
         image_pull_secrets: Some(pull_secrets).filter(|secrets| !secrets.is_empty()),
@@ -107,22 +104,29 @@ fn pod(plan: &Plan<'_>, component: Component) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        service_account_name: Some(worker_name(plan.pipeline, component)),
+        service_account_name: Some(service_account(plan, worker)),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
-            label_selector: Some(selector(plan, component)),
+            label_selector: Some(selector(plan, worker)),
             max_skew: 1,
             topology_key: "kubernetes.io/hostname".to_owned(),
             when_unsatisfiable: "ScheduleAnyway".to_owned(),
             ..TopologySpreadConstraint::default()
         }]),
-        volumes: Some(volumes(plan, component)),
+        volumes: Some(volumes(plan, worker)),
         ..PodSpec::default()
     }
 }
 
-fn container(plan: &Plan<'_>, component: Component) -> Container {
+/// One identity for all producers: it may do nothing.
+fn service_account(plan: &Plan<'_>, worker: Worker) -> String {
+    let first = Worker::FIRST.into_iter().find(|first| first.component() == worker.component());
+    worker_name(plan.pipeline, first.unwrap_or(worker))
+}
+
+fn container(plan: &Plan<'_>, worker: Worker) -> Container {
     let images = plan.surroundings.images;
+    let component = worker.component();
     let (image, resources) = match component {
         Component::Producer => (&images.producer, &plan.pipeline.producer_resources),
         Component::Consumer => (&images.consumer, &plan.pipeline.consumer_resources),
@@ -131,7 +135,7 @@ fn container(plan: &Plan<'_>, component: Component) -> Container {
         name: component.as_str().to_owned(),
         image: Some(image.clone()),
         image_pull_policy: Some(images.pull_policy.clone()),
-        env: Some(variables(plan, component)),
+        env: Some(variables(plan, worker)),
         ports: Some(vec![ContainerPort {
             name: Some(ADMIN.to_owned()),
             container_port: ADMIN_PORT,
@@ -175,15 +179,15 @@ fn probe(path: &str) -> Probe {
     }
 }
 
-fn variables(plan: &Plan<'_>, component: Component) -> Vec<EnvVar> {
-    let file = format!("{CONFIG_FOLDER}/{}", Config::file(component));
+fn variables(plan: &Plan<'_>, worker: Worker) -> Vec<EnvVar> {
+    let file = format!("{CONFIG_FOLDER}/{}", Config::file(worker));
     let mut variables =
         vec![EnvVar { name: "PRICEPIPE_CONFIG".to_owned(), value: Some(file), ..EnvVar::default() }];
     if let Some(name) = plan.surroundings.kafka_secrets.credentials.as_ref() {
         variables.push(secret_variable(environment::KAFKA_USERNAME, name, "username"));
         variables.push(secret_variable(environment::KAFKA_PASSWORD, name, "password"));
     }
-    if component == Component::Consumer {
+    if worker == Worker::Consumer {
         let secret = plan.surroundings.mongodb;
         variables.push(secret_variable(environment::MONGO_CONNECTION_STRING, &secret.name, &secret.key));
     }
@@ -229,11 +233,11 @@ fn default_resources(component: Component) -> Resources {
     }
 }
 
-fn volumes(plan: &Plan<'_>, component: Component) -> Vec<Volume> {
+fn volumes(plan: &Plan<'_>, worker: Worker) -> Vec<Volume> {
     let item = |key: &str, path: &str| {
         Some(vec![KeyToPath { key: key.to_owned(), path: path.to_owned(), ..KeyToPath::default() }])
     };
-    let file = Config::file(component);
+    let file = Config::file(worker);
     let mut volumes = vec![Volume {
         name: CONFIG_VOLUME.to_owned(),
         config_map: Some(ConfigMapVolumeSource {

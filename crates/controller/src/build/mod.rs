@@ -22,11 +22,15 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 use kube::{Resource, api::ApiResource};
-use pricepipe_core::{Pipeline, config::KafkaConnection, pipeline::SecretKey};
+use pricepipe_core::{
+    Pipeline,
+    config::KafkaConnection,
+    pipeline::{MOST_SHARDS, SecretKey, Shard},
+};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::labels::{self, Component};
+use crate::labels::{self, Component, Worker};
 
 /// What a pipeline's objects need beyond the pipeline.
 #[derive(Clone, Copy, Debug)]
@@ -76,12 +80,14 @@ pub struct Children {
     pub network_policy: NetworkPolicy,
     /// Where metrics are read.
     pub service: Service,
-    /// One for each worker with more than one replica.
+    /// One for each Deployment with more than one replica.
     pub pod_disruption_budgets: Vec<PodDisruptionBudget>,
     /// Names of budgets that are not wanted now and may be there from before.
     pub unwanted_budgets: Vec<String>,
-    /// The workers: producer, consumer.
-    pub deployments: [Deployment; 2],
+    /// The workers: the producers of each shard, then the consumers.
+    pub deployments: Vec<Deployment>,
+    /// Names of Deployments that may be there from a time with more shards.
+    pub unwanted_deployments: Vec<String>,
 }
 
 /// One object, ready to be applied.
@@ -117,24 +123,30 @@ pub fn kinds() -> [ApiResource; 6] {
     ]
 }
 
-/// The name of a worker's Deployment, ServiceAccount and PodDisruptionBudget.
-pub fn worker_name(pipeline: &Pipeline, component: Component) -> String {
-    format!("{}-{}", pipeline.name, component.as_str())
+/// The name of a Deployment and of its PodDisruptionBudget; the first ones' ServiceAccounts are called so, too.
+pub fn worker_name(pipeline: &Pipeline, worker: Worker) -> String {
+    format!("{}-{}", pipeline.name, worker.label())
 }
 
 /// The objects of a pipeline.
 pub fn build(pipeline: &Pipeline, owner: OwnerReference, surroundings: &Surroundings<'_>) -> Children {
-    let plan = Plan { pipeline, owner, surroundings };
+    let plan = Plan { pipeline, owner, surroundings, shards: pipeline.shards() };
     let config = config_map::Config::of(&plan);
-    let (wanted, unwanted): (Vec<Component>, Vec<Component>) =
-        Component::ALL.into_iter().partition(|component| plan.replicas(*component) > 1);
+    let producers = plan.shards.iter().map(|shard| Worker::Producer(shard.index));
+    let workers: Vec<Worker> = producers.chain([Worker::Consumer]).collect();
+    let surplus = (0..MOST_SHARDS).map(Worker::Producer).filter(|worker| !workers.contains(worker));
+    let surplus: Vec<Worker> = surplus.collect();
+    let (several, single): (Vec<Worker>, Vec<Worker>) =
+        workers.iter().partition(|worker| plan.replicas(worker.component()) > 1);
+    let names = |workers: &[Worker]| workers.iter().map(|worker| worker_name(pipeline, *worker)).collect();
     Children {
-        service_accounts: Component::ALL.map(|component| service_account::build(&plan, component)),
+        service_accounts: Worker::FIRST.map(|worker| service_account::build(&plan, worker)),
         network_policy: network_policy::build(&plan),
         service: service::build(&plan),
-        pod_disruption_budgets: wanted.into_iter().map(|c| pod_disruption_budget::build(&plan, c)).collect(),
-        unwanted_budgets: unwanted.into_iter().map(|c| worker_name(pipeline, c)).collect(),
-        deployments: Component::ALL.map(|component| deployment::build(&plan, &config, component)),
+        pod_disruption_budgets: several.iter().map(|w| pod_disruption_budget::build(&plan, *w)).collect(),
+        unwanted_budgets: names(&[single, surplus.clone()].concat()),
+        deployments: workers.iter().map(|worker| deployment::build(&plan, &config, *worker)).collect(),
+        unwanted_deployments: names(&surplus),
         config_map: config.into_object(&plan),
     }
 }
@@ -144,14 +156,15 @@ struct Plan<'a> {
     pipeline: &'a Pipeline,
     owner: OwnerReference,
     surroundings: &'a Surroundings<'a>,
+    shards: Vec<Shard>,
 }
 
 impl Plan<'_> {
-    fn metadata(&self, name: String, component: Option<Component>) -> ObjectMeta {
+    fn metadata(&self, name: String, worker: Option<Worker>) -> ObjectMeta {
         ObjectMeta {
             name: Some(name),
             namespace: Some(self.pipeline.namespace.clone()),
-            labels: Some(labels::object(self.pipeline, component)),
+            labels: Some(labels::object(self.pipeline, worker)),
             owner_references: Some(vec![self.owner.clone()]),
             ..ObjectMeta::default()
         }
@@ -161,7 +174,7 @@ impl Plan<'_> {
         self.metadata(format!("{}-{suffix}", self.pipeline.name), None)
     }
 
-    /// How many of a worker run.
+    /// How many run of each Deployment of this kind.
     fn replicas(&self, component: Component) -> u32 {
         match component {
             _ if self.pipeline.suspend => 0,

@@ -1,4 +1,4 @@
-//! The PodDisruptionBudgets: a drained node takes one replica of a worker at a time. Pure.
+//! The PodDisruptionBudgets: a drained node takes one replica of a Deployment at a time. Pure.
 //!
 //! There is none for a single replica: it could only forbid that the node is drained at all.
 
@@ -7,17 +7,17 @@ use k8s_openapi::{
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
 };
 
-use crate::labels::{self, Component};
+use crate::labels::{self, Worker};
 
 use super::{Plan, worker_name};
 
-pub(super) fn build(plan: &Plan<'_>, component: Component) -> PodDisruptionBudget {
+pub(super) fn build(plan: &Plan<'_>, worker: Worker) -> PodDisruptionBudget {
     PodDisruptionBudget {
-        metadata: plan.metadata(worker_name(plan.pipeline, component), Some(component)),
+        metadata: plan.metadata(worker_name(plan.pipeline, worker), Some(worker)),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(LabelSelector {
-                match_labels: Some(labels::selector(plan.pipeline, component)),
+                match_labels: Some(labels::selector(plan.pipeline, worker)),
                 ..LabelSelector::default()
             }),
             // While Kafka or the store is away no worker is ready, and none has work that an eviction could disturb.

@@ -83,7 +83,12 @@ fn consumer(spec: &str) -> ConsumerConfig {
 
 /// The producer's Deployment and the consumer's, as they are sent.
 fn deployments(children: &Children) -> [Value; 2] {
-    children.deployments.clone().map(|deployment| serde_json::to_value(deployment).expect("JSON"))
+    all_deployments(children).try_into().expect("one shard")
+}
+
+fn all_deployments(children: &Children) -> Vec<Value> {
+    let value = |deployment| serde_json::to_value(deployment).expect("JSON");
+    children.deployments.iter().map(value).collect()
 }
 
 fn container(deployment: &Value) -> &Value {
@@ -189,7 +194,7 @@ fn what_selects_pods_selects_those_and_never_changes_with_the_version() {
         }
     }
     assert_eq!(
-        labels::selector_text(&pipeline(SMALLEST), Component::Consumer),
+        labels::selector_text(&pipeline(SMALLEST), Worker::Consumer),
         "app.kubernetes.io/component=consumer,app.kubernetes.io/instance=majors,app.kubernetes.io/name=pricepipe"
     );
 }
@@ -304,8 +309,8 @@ fn nothing_runs_and_nothing_holds_up_a_drain_while_suspended() {
         assert_eq!(deployment["spec"]["replicas"], 0);
     }
     assert_eq!(children.pod_disruption_budgets, []);
-    assert_eq!(children.unwanted_budgets, ["majors-producer", "majors-consumer"]);
-    assert_eq!(of(WHOLE).unwanted_budgets, Vec::<String>::new());
+    assert_eq!(children.unwanted_budgets[..3], ["majors-producer", "majors-consumer", "majors-producer-1"]);
+    assert_eq!(of(WHOLE).unwanted_budgets[..1], ["majors-producer-1"]);
 }
 
 #[test]
@@ -440,7 +445,48 @@ fn nulls(value: &Value) -> usize {
 fn the_longest_name_still_makes_legal_names() {
     let mut longest = pipeline(SMALLEST);
     longest.name = "a".repeat(50).parse().unwrap();
+    let symbol = |n: usize| pricepipe_core::pipeline::PipelineSymbol {
+        symbol: format!("A{n}USDT").parse().unwrap(),
+        ..longest.symbols[0].clone()
+    };
+    longest.symbols = (0..60).map(symbol).collect();
+    longest.producer_shards = Some(50);
     for child in built(&longest).iter() {
         assert!(child.name.len() <= 63, "{}", child.name);
     }
+}
+
+#[test]
+fn each_shard_has_producers_of_its_own_symbols_whom_no_other_selector_finds() {
+    let spec = "{symbols: [{symbol: BTCUSDT}, {symbol: ETHUSDT}, {symbol: SOLUSDT}], \
+                producer: {shards: 2, replicas: 2}, sources: [{exchange: binance, websocket: {stream: trade}}]}";
+    let children = of(spec);
+    let deployments = all_deployments(&children);
+    let names: Vec<&str> = deployments.iter().map(|d| d["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["majors-producer", "majors-producer-1", "majors-consumer"]);
+    let finds = |selector: &Value, deployment: &Value| {
+        let pod = &deployment["spec"]["template"]["metadata"]["labels"];
+        selector.as_object().unwrap().iter().all(|(label, value)| pod[label] == *value)
+    };
+    for (index, deployment) in deployments.iter().enumerate() {
+        let selector = &deployment["spec"]["selector"]["matchLabels"];
+        let found = deployments.iter().enumerate().filter(|(_, other)| finds(selector, other));
+        assert_eq!(found.map(|(found, _)| found).collect::<Vec<_>>(), [index]);
+    }
+    let configs: [ProducerConfig; 2] = ["producer.json", "producer-1.json"].map(|file| told(&children, file));
+    let symbols = configs.iter().flat_map(|config| &config.symbols).map(|route| route.symbol.as_str());
+    let symbols: std::collections::BTreeSet<&str> = symbols.collect();
+    assert_eq!(Vec::from_iter(symbols), ["BTCUSDT", "ETHUSDT", "SOLUSDT"]);
+    let weights = configs.map(|config| config.sources[0].max_weight_per_minute());
+    assert_eq!(weights.iter().sum::<u32>(), 1_200);
+    for deployment in &deployments[..2] {
+        assert_eq!(deployment["spec"]["template"]["spec"]["serviceAccountName"], "majors-producer");
+    }
+    let budgets =
+        children.pod_disruption_budgets.iter().map(|budget| budget.metadata.name.as_deref().unwrap());
+    assert_eq!(budgets.collect::<Vec<_>>(), ["majors-producer", "majors-producer-1"]);
+    assert_eq!(
+        (&*children.unwanted_deployments[0], children.unwanted_deployments.len()),
+        ("majors-producer-2", 48)
+    );
 }

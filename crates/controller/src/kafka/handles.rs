@@ -18,10 +18,11 @@ const CLIENT_ID: &str = "pricepipe-controller";
 /// In name only: nobody joins it. Whoever may describe the pipelines' groups, `pricepipe.*`, may describe this one.
 const GROUP: &str = "pricepipe.controller";
 
-/// The client for topics, and the one for groups once a group was asked about.
+/// The client for topics, the one for groups once a group was asked about, and settings of those that read.
 pub(super) struct Handles {
     topics: AdminClient<DefaultClientContext>,
     groups: Groups,
+    reader: ClientConfig,
 }
 
 impl Handles {
@@ -41,6 +42,7 @@ impl Handles {
         Ok(Handles {
             topics: complete(kafka::admin(connection, credentials, CLIENT_ID)).create()?,
             groups: Groups::new(complete(kafka::group_admin(connection, credentials, CLIENT_ID, GROUP))),
+            reader: reader(connection, credentials, ca_pem),
         })
     }
 
@@ -58,8 +60,30 @@ impl Handles {
         &self.groups
     }
 
+    /// Settings of a client that reads a topic from its beginning to its end, and is dropped then.
+    pub(super) fn reader(&self) -> &ClientConfig {
+        &self.reader
+    }
+
     /// What both clients have met since they were last asked.
     pub(super) fn notices(&self) -> impl Iterator<Item = Notice> {
         native::notices(self.topics()).into_iter().chain(self.groups.notices())
     }
+}
+
+fn reader(
+    connection: &KafkaConnection,
+    credentials: Option<&KafkaCredentials>,
+    ca_pem: Option<&str>,
+) -> ClientConfig {
+    let mut config = kafka::group_admin(connection, credentials, CLIENT_ID, GROUP);
+    config
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.partition.eof", "true")
+        .set("queued.max.messages.kbytes", "1024");
+    if let Some(pem) = ca_pem {
+        config.set("ssl.ca.pem", pem);
+    }
+    config
 }

@@ -1,8 +1,9 @@
-//! What the controller does with Kafka: topics are created, kept as a pipeline wants them, and deleted; lag is read.
+//! What the controller does with Kafka: topics are created, kept as a pipeline wants them, and deleted; lag and gaps are
+//! read.
 //!
 //! - [`Clients`]: one client for each Kafka cluster and user, however many pipelines share it.
 //! - [`ensure`]: topics as a pipeline wants them; [`delete`]: those that it created.
-//! - [`lag`]: how far a group is behind.
+//! - [`lag`]: how far a group is behind. [`gaps`]: which holes there are in what was received.
 //! - [`ownership`]: which pipeline a topic belongs to. Pure.
 //!
 //! What is decided here:
@@ -18,6 +19,7 @@ mod admin;
 mod clients;
 mod delete;
 mod error;
+mod gaps;
 mod handles;
 mod lag;
 pub(crate) mod ownership;
@@ -30,5 +32,6 @@ pub(crate) use admin::KafkaAdmin;
 pub(crate) use clients::Clients;
 pub(crate) use delete::{Deleted, delete};
 pub(crate) use error::KafkaError;
+pub(crate) use gaps::{Gaps, gaps};
 pub(crate) use lag::lag;
 pub(crate) use topics::{Ensured, Health, Partitions, ensure};

@@ -46,9 +46,10 @@ fn seen<'a>(pipeline: &'a Pipeline, producer: &'a Deployment, consumer: &'a Depl
         pipeline: Some(pipeline),
         findings: fine(),
         topics: Some(vec![topic("eth"), topic("btc")]),
-        producer: Some(producer),
+        producers: vec![Some(producer)],
         consumer: Some(consumer),
         lag: Lag::Messages(0),
+        gaps: None,
     }
 }
 
@@ -69,7 +70,7 @@ fn a_pipeline_in_good_order_is_ready_and_told_in_full() {
     assert_eq!(status.conditions.len(), ConditionType::ALL.len());
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(7)));
     assert_eq!((status.observed_generation, status.symbols), (Some(7), Some(2)));
-    assert_eq!(status.producer, Some(ProducerStatus { replicas: 2, ready_replicas: 2, shards: None }));
+    assert_eq!(status.producer, Some(ProducerStatus { replicas: 2, ready_replicas: 2, shards: Some(1) }));
     let selector = "app.kubernetes.io/component=consumer,app.kubernetes.io/instance=majors,app.kubernetes.io/name=pricepipe";
     let consumer =
         ConsumerStatus { replicas: 1, ready_replicas: 1, selector: Some(selector.to_owned()), lag: Some(0) };
@@ -133,7 +134,8 @@ fn an_invalid_spec_is_told_and_what_runs_stays_as_it_was() {
         pipeline: None,
         findings: vec![invalid],
         topics: None,
-        producer: None,
+        producers: vec![None],
+        gaps: None,
         consumer: None,
         lag: Lag::NotAsked,
     };
@@ -151,7 +153,7 @@ fn workers_are_available_once_all_run_what_they_should() {
     let pipeline = pipeline(SPEC);
     let consumer = deployment(1, 1);
     let told = |producer: Option<&Deployment>| {
-        let observed = Observed { producer, ..seen(&pipeline, &consumer, &consumer) };
+        let observed = Observed { producers: vec![producer], ..seen(&pipeline, &consumer, &consumer) };
         let status = status(&PricePipelineStatus::default(), &observed, now());
         condition(&status, ConditionType::ProducerAvailable)
     };
@@ -234,4 +236,48 @@ fn a_pipeline_that_is_set_aside_keeps_all_but_ready() {
     );
     assert_eq!(paused.conditions[1..], before.conditions[1..]);
     assert_eq!(PricePipelineStatus { conditions: before.conditions.clone(), ..paused }, before);
+}
+
+#[test]
+fn shards_are_summed_up_and_the_one_that_is_behind_is_named() {
+    let pipeline = pipeline(&SPEC.replace("replicas: 2", "replicas: 2, shards: 2"));
+    let (one, two, consumer) = (deployment(2, 2), deployment(2, 1), deployment(1, 1));
+    let mut observed = seen(&pipeline, &one, &consumer);
+    observed.producers = vec![Some(&one), Some(&two)];
+    let behind = status(&PricePipelineStatus::default(), &observed, now());
+    let expected = ProducerStatus { replicas: 4, ready_replicas: 3, shards: Some(2) };
+    assert_eq!(behind.producer, Some(expected));
+    let (_, why, message) = condition(&behind, ConditionType::ProducerAvailable);
+    assert_eq!(why, "Progressing");
+    assert!(
+        message.starts_with("3 of 4 ready; kubectl logs -n prod deployment/majors-producer-1 "),
+        "{message}"
+    );
+
+    observed.producers = vec![Some(&one), Some(&one)];
+    let good = status(&behind, &observed, now());
+    assert_eq!(condition(&good, ConditionType::ProducerAvailable).2, "4 of 4 ready");
+    observed.producers = vec![Some(&one), None];
+    let missing = status(&good, &observed, now());
+    assert_eq!(reason(&missing, ConditionType::ProducerAvailable), "Progressing");
+}
+
+#[test]
+fn gaps_stay_as_they_are_known_until_they_are_read_again_or_nobody_can_notice_any() {
+    let streamed = format!("{SPEC}sources: [{{exchange: binance, websocket: {{stream: trade}}}}]\n");
+    let (streamed, polled) = (pipeline(&streamed), pipeline(SPEC));
+    let (producer, consumer) = (deployment(2, 2), deployment(1, 1));
+    let gaps = GapsStatus { open: 1, filled: 2, ..GapsStatus::default() };
+    let mut observed = Observed { gaps: Some(gaps.clone()), ..seen(&streamed, &producer, &consumer) };
+    let read = status(&PricePipelineStatus::default(), &observed, now());
+    assert_eq!(read.gaps, Some(gaps.clone()));
+    observed.gaps = None;
+    let later = status(&read, &observed, now());
+    assert_eq!(later.gaps, Some(gaps));
+    assert_eq!(status(&later, &seen(&polled, &producer, &consumer), now()).gaps, None);
+    for (messages, lag) in [(400, 0), (401, 401)] {
+        observed.lag = Lag::Messages(messages);
+        let consumer = status(&later, &observed, now()).consumer.unwrap();
+        assert_eq!(consumer.lag, Some(lag), "what two producers send of two busy markets is under way");
+    }
 }

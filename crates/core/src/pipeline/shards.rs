@@ -14,6 +14,9 @@ use super::{Pipeline, PipelineSymbol};
 /// which bears 1,024 on each, and less than half of what one process was measured to bear.
 pub const STREAMS_OF_ONE_PRODUCER: usize = 2_000;
 
+/// The most shards of a pipeline.
+pub const MOST_SHARDS: u32 = 50;
+
 /// The producers with the same part of a pipeline's symbols.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {

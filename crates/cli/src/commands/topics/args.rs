@@ -16,7 +16,8 @@ Examples:
 
 Lag: the messages that the pipeline's consumers have not committed yet. What they
 have committed is stored or a dead letter. Messages: the offsets from the oldest to
-the newest. The dead-letter topic comes last; nobody has a lag there.";
+the newest. The topics of dead letters and of gaps come last; nobody has a lag
+there.";
 
 #[derive(Debug, Args)]
 pub(crate) struct TopicsArgs {

@@ -38,18 +38,18 @@ pub(crate) fn topics(args: &TopicsArgs) -> Result<(), Failed> {
     let names = names(&pipeline);
     let known = cluster.describe(&names)?;
     let offsets = Found::of(&cluster, &names, &known)?;
-    let rows = rows(&names, &known, &offsets);
+    let with_prices = pipeline.topics().len();
+    let rows = rows(&names, with_prices, &known, &offsets);
     output::written(write(&rows, args.output))?;
     if args.output == Output::Table && !rows.is_empty() {
-        output::note(summary(&rows));
+        output::note(summary(&rows, pipeline.dead_letter_topic().name.as_str()));
     }
     cluster::missing(&names, &known)
 }
 
-/// The topics with prices, then the one with dead letters.
+/// The topics with prices, then the one with dead letters and the one with gaps.
 fn names(pipeline: &Pipeline) -> Vec<String> {
-    let topics = pipeline.topics().into_iter().chain([pipeline.dead_letter_topic()]);
-    topics.map(|topic| topic.name.to_string()).collect()
+    pipeline.all_topics().iter().map(|topic| topic.name.to_string()).collect()
 }
 
 /// Where partitions begin and end, and where the group is.
@@ -79,15 +79,15 @@ struct Row {
     lag: Option<u64>,
 }
 
-/// Nobody has a lag in the last of the topics, the one with dead letters.
-fn rows(names: &[String], known: &[Known], found: &Found) -> Vec<Row> {
+/// Nobody has a lag in the topics behind those with prices.
+fn rows(names: &[String], with_prices: usize, known: &[Known], found: &Found) -> Vec<Row> {
     let lags = lag::lags(&found.newest, &found.committed, &found.oldest);
     let mut rows = Vec::new();
     for (index, (topic, known)) in names.iter().zip(known).enumerate() {
         for copies in known.iter().flat_map(|topic| &topic.copies) {
             let place = (topic.clone(), copies.partition);
             let ends = found.oldest.get(&place).copied().zip(found.newest.get(&place).copied());
-            let lag = lags.get(&place).copied().filter(|_| index + 1 < names.len());
+            let lag = lags.get(&place).copied().filter(|_| index < with_prices);
             let committed = found.committed.get(&place).copied();
             rows.push(Row { topic: topic.clone(), copies: *copies, ends, committed, lag });
         }
@@ -127,9 +127,10 @@ fn or_missing(number: Option<impl std::fmt::Display>) -> Cell {
 }
 
 /// All of it in a line, and what is wrong with the partitions.
-fn summary(rows: &[Row]) -> String {
+fn summary(rows: &[Row], dead_letter_topic: &str) -> String {
     let messages: u64 = rows.iter().filter(|row| row.lag.is_some()).filter_map(Row::messages).sum();
-    let letters: u64 = rows.iter().filter(|row| row.lag.is_none()).filter_map(Row::messages).sum();
+    let letters = rows.iter().filter(|row| row.topic == dead_letter_topic);
+    let letters: u64 = letters.filter_map(Row::messages).sum();
     let lag: u64 = rows.iter().filter_map(|row| row.lag).sum();
     let mut text = format!("{messages} messages, lag {lag}; {letters} dead letters");
     let offline = rows.iter().filter(|row| row.copies.leader.is_none()).count();
@@ -171,25 +172,26 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_without_a_leader_has_no_offsets_and_dead_letters_no_lag() {
-        let names = ["btc".to_owned(), "a.dead-letter".to_owned()];
-        let known = [topic(&[3, 2, 0]), topic(&[3])];
+    fn a_partition_without_a_leader_has_no_offsets_and_nobody_has_a_lag_beside_the_prices() {
+        let names = ["btc".to_owned(), "a.dead-letter".to_owned(), "a.gaps".to_owned()];
+        let known = [topic(&[3, 2, 0]), topic(&[3]), topic(&[3])];
         let found = Found {
-            oldest: offsets(&[("btc", 0, 10), ("btc", 1, 0), ("a.dead-letter", 0, 0)]),
-            newest: offsets(&[("btc", 0, 25), ("btc", 1, 4), ("a.dead-letter", 0, 2)]),
+            oldest: offsets(&[("btc", 0, 10), ("btc", 1, 0), ("a.dead-letter", 0, 0), ("a.gaps", 0, 0)]),
+            newest: offsets(&[("btc", 0, 25), ("btc", 1, 4), ("a.dead-letter", 0, 2), ("a.gaps", 0, 7)]),
             committed: offsets(&[("btc", 0, 20)]),
         };
-        let rows = rows(&names, &known, &found);
+        let rows = rows(&names, 1, &known, &found);
         let seen: Vec<_> = rows.iter().map(|row| (row.messages(), row.committed, row.lag)).collect();
         let expected = [
             (Some(15), Some(20), Some(5)),
             (Some(4), None, Some(4)),
             (None, None, None),
             (Some(2), None, None),
+            (Some(7), None, None),
         ];
         assert_eq!(seen, expected);
         assert_eq!(
-            summary(&rows),
+            summary(&rows, "a.dead-letter"),
             "19 messages, lag 9; 2 dead letters; partitions without a leader, which nobody can read or write: 1; \
              partitions whose copies are not all in sync: 1"
         );

@@ -62,14 +62,13 @@ pub(super) struct Watch {
 impl Watch {
     /// A watch that begins now.
     pub(super) fn of(pipeline: &Pipeline, watched: Watched, exchange: String, kafka: String) -> Self {
-        let intervals = pipeline.sources.iter().filter_map(|source| Some(source.rest()?.interval_millis));
         Watch {
             watched,
             exchange,
             kafka,
             from_topics: true,
             since: Instant::now(),
-            interval: Duration::from_millis(intervals.max().unwrap_or_default()),
+            interval: live::interval(pipeline).unwrap_or_default(),
             stale_after: live::stale_after(pipeline),
             phase: Phase::Running,
         }
@@ -124,6 +123,12 @@ fn freshness(
     watching: Duration,
     (interval, stale_after): (Duration, Duration),
 ) -> State {
+    if stale_after.is_zero() {
+        // Of a stream or of history nothing is due.
+        let age = newest.map(|newest| live::age(newest, now).as_secs());
+        let told = |age| State::Fine(format!("the newest price is {age} s old"));
+        return age.map_or_else(|| State::Waiting("no price yet".to_owned()), told);
+    }
     let due = format!("one is due every {} s", interval.as_secs_f64());
     match newest.map(|newest| live::age(newest, now)) {
         Some(age) if age <= stale_after => State::Fine("prices arrive".to_owned()),
@@ -176,6 +181,15 @@ mod tests {
         assert_eq!(at("none", 8), State::Waiting("no price yet".into()));
         let never = "no price since the watch began, 9 s ago; one is due every 3 s";
         assert_eq!(at("none", 9), State::Away(never.into()));
+    }
+
+    #[test]
+    fn nothing_is_due_where_prices_come_when_something_happens() {
+        let nothing = (Duration::ZERO, Duration::ZERO);
+        let (now, watching) = ("2026-11-23T06:01:00Z".parse().unwrap(), Duration::from_secs(600));
+        let at = |newest: &str| freshness(newest.parse().ok(), now, watching, nothing);
+        assert_eq!(at("2026-11-23T06:00:00Z"), State::Fine("the newest price is 60 s old".into()));
+        assert_eq!(at("none"), State::Waiting("no price yet".into()));
     }
 
     #[test]

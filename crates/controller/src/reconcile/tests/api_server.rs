@@ -180,6 +180,7 @@ impl State {
         let place = (call.resource.clone(), call.namespace.clone(), call.name.clone());
         match (call.verb, call.resource.as_str(), call.subresource.as_deref()) {
             ("get", _, None) => self.get(&place, call.metadata_alone),
+            ("list", _, None) if call.metadata_alone => Ok(self.list(call)),
             ("create", "events", None) => Ok(self.store(place, call.body.clone())),
             ("try", _, None) if self.objects.contains_key(&place) => Err((409, already_exists(&place))),
             ("try", _, None) => Ok(call.body.clone()),
@@ -205,6 +206,19 @@ impl State {
             "kind": "PartialObjectMetadata",
             "metadata": found["metadata"],
         }))
+    }
+
+    /// The metadata of what has these labels.
+    fn list(&self, call: &Call) -> Value {
+        let is_meant = |(place, object): &(&Place, &Value)| {
+            let labels = &object["metadata"]["labels"];
+            let has_labels = call.selector.iter().all(|(label, value)| labels[label] == **value);
+            (&place.0, &place.1) == (&call.resource, &call.namespace) && has_labels
+        };
+        let found = self.objects.iter().filter(is_meant);
+        let items: Vec<Value> = found.map(|(_, object)| json!({"metadata": object["metadata"]})).collect();
+        let (version, kind) = ("meta.k8s.io/v1", "PartialObjectMetadataList");
+        json!({"apiVersion": version, "kind": kind, "metadata": {}, "items": items})
     }
 
     /// One field manager alone, so that what it leaves out is removed.

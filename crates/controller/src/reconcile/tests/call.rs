@@ -20,6 +20,8 @@ pub(super) struct Call {
     /// Empty when it is about all of a kind.
     pub(super) name: String,
     pub(super) body: Value,
+    /// Labels that a list is narrowed to.
+    pub(super) selector: Vec<(String, String)>,
     /// Only the metadata is wanted.
     pub(super) metadata_alone: bool,
 }
@@ -62,6 +64,7 @@ impl Call {
             namespace: namespace.to_owned(),
             name: if name.is_empty() { made.to_owned() } else { name.to_owned() },
             body,
+            selector: selector(query),
             metadata_alone: header(header::ACCEPT).contains("as=PartialObjectMetadata"),
         })
     }
@@ -118,6 +121,16 @@ impl fmt::Display for Call {
         let reason = self.body.get("reason").and_then(Value::as_str).filter(|_| self.resource == "events");
         write!(f, "{} {} {}", self.verb, self.whole_resource(), reason.unwrap_or(&self.name))
     }
+}
+
+/// The labels of a selector, each equal to something.
+fn selector(query: &str) -> Vec<(String, String)> {
+    let selector = query.split('&').find_map(|parameter| parameter.strip_prefix("labelSelector="));
+    let plain = [("%2F", "/"), ("%3D", "="), ("%2C", ",")];
+    let written = selector.unwrap_or_default().to_owned();
+    let text = plain.iter().fold(written, |text, (code, letter)| text.replace(code, letter));
+    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(label, value)| (label.to_owned(), value.to_owned())).collect()
 }
 
 /// An apply without these would fail, or would fail as soon as somebody else has changed a field.

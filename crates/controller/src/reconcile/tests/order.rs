@@ -263,3 +263,22 @@ pub(super) fn written_by_a_first_visit() -> Vec<String> {
     ];
     calls.map(str::to_owned).to_vec()
 }
+
+#[tokio::test]
+async fn a_shard_that_is_no_longer_wanted_goes_after_the_others_know_their_symbols() {
+    let two = SUSPENDED.replace("[{symbol: BTCUSDT}]", "[{symbol: BTCUSDT}, {symbol: ETHUSDT}]")
+        + "producer: {shards: 2, replicas: 2}\n";
+    let mut world = World::with([pipeline("majors", &two)]);
+    world.settle("majors").await;
+    assert!(world.server.object("deployments", "majors-producer-1").is_some());
+    world.server.change("pricepipelines", "majors", |it| it["spec"]["producer"] = json!({"shards": 1}));
+    world.visit("majors").await.unwrap();
+    let written = world.written();
+    let expected = [
+        "apply configmaps majors-config",
+        "apply deployments majors-producer",
+        "delete deployments majors-producer-1",
+    ];
+    assert_eq!(written[..3], expected, "{written:?}");
+    assert_eq!(world.status("majors").producer.unwrap().shards, Some(1));
+}
