@@ -185,3 +185,6 @@ fn quote_record(
         time,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,7 @@ async fn course(pipeline: Pipeline, args: &RunArgs, ends_replayed: bool) -> Resu
 async fn stop_when_replayed(observers: Observers, process: Process, stop: CancellationToken) {
     while !stop.is_cancelled() {
         tokio::time::sleep(LOOK_EVERY).await;
-        if observers.has_begun() && observers.is_replayed(&process) {
+        if observers.is_replayed(&process) {
             stop.cancel();
         }
     }

@@ -67,18 +67,16 @@ impl Observers {
         }
     }
 
-    /// True when the producer has said what it will do.
-    pub(super) fn has_begun(&self) -> bool {
-        !self.producer.snapshot().sources.is_empty()
-    }
-
-    /// True when all history that there is was read, sent, and stored.
+    /// True when all history that there is was read, sent, and stored. Of nothing but replays.
     pub(super) fn is_replayed(&self, process: &Process) -> bool {
         let (produced, consumed) = (self.producer.snapshot(), self.consumer.snapshot());
         let ended = |replay: &ObservedReplay| replay.ended() == replay.markets.len();
         let totals = totals(&produced, &consumed, process);
         let sent: u64 = produced.replays.iter().map(ObservedReplay::records).sum();
-        produced.replays.iter().all(ended)
+        // The producer names its sources first.
+        let have_begun = !produced.replays.is_empty() && produced.replays.len() == produced.sources.len();
+        have_begun
+            && produced.replays.iter().all(ended)
             && totals.produced + produced.totals.rejected >= sent
             && totals.settled() >= totals.produced
             && consumed.lag.values().all(|lag| *lag == 0)

@@ -111,7 +111,7 @@ mod tests {
     fn pipeline(sources: &str) -> Pipeline {
         let text = format!(
             "{{apiVersion: pricepipe.dev/v1alpha1, kind: PricePipeline, metadata: {{name: a}}, \
-             spec: {{symbols: [{{symbol: BTC/USD}}, {{symbol: ETH/USD}}], sources: {sources}}}}}"
+             spec: {{symbols: [{{symbol: BTCUSDT}}, {{symbol: ETHUSDT}}], sources: {sources}}}}}"
         );
         pricepipe_api::parse(&text).unwrap().remove(0).1
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn each_exchange_is_asked_once_for_all_symbols_that_its_sources_serve() {
         let mut pipeline = pipeline("[{exchange: binance, rest: {}}]");
-        let (btc, eth): (Symbol, Symbol) = ("BTC/USD".parse().unwrap(), "ETH/USD".parse().unwrap());
+        let (btc, eth): (Symbol, Symbol) = ("BTCUSDT".parse().unwrap(), "ETHUSDT".parse().unwrap());
         let mut second = SourceConfig { name: "b".to_owned(), ..pipeline.sources[0].clone() };
         (pipeline.sources[0].symbols, second.symbols) = (vec![btc.clone()], vec![eth.clone(), btc.clone()]);
         pipeline.sources.push(second);
