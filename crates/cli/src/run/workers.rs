@@ -40,6 +40,7 @@ impl Workers {
             observations: plan.observers().producer.clone(),
             unreachable_hint: Some(UNREACHABLE_HINT.to_owned()),
             replayed: plan.replayed.clone(),
+            watermarks: Vec::new(),
             flush_patience: FLUSH_PATIENCE,
         };
         let (config, process) = (plan.pipeline.producer_config(connection.clone()), plan.process().clone());
