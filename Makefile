@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One part after another: two cores are busy with one.
 .NOTPARALLEL:
-.PHONY: help setup run build test test-plain test-servers test-cluster test-chart check generate docs bench servers servers-down cluster cluster-down images clean-servers
+.PHONY: help setup run build test test-plain test-servers test-cluster test-chart check fuzz generate docs bench servers servers-down cluster cluster-down images clean-servers
 
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
@@ -12,6 +12,11 @@ BUILD := cargo build --workspace
 TEST  := cargo test --workspace --no-fail-fast
 BENCH := cargo test --locked --workspace --release --test bench -- --ignored --nocapture --test-threads 1
 PIPELINE ?= examples/quickstart.yaml
+
+# What libFuzzer needs of a stable compiler to see which bytes lead further; safe Rust has no use for a sanitizer.
+FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-, \
+  level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ_SECONDS ?= 5
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +65,19 @@ check: setup ## what a change must pass besides its tests: formatting, lints, ge
 	before=$$(changes); $(MAKE) --no-print-directory generate; \
 	[ "$$before" = "$$(changes)" ] || { git status --short; echo "generated files are out of date: commit what 'make generate' has just written" >&2; exit 1; }
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked --workspace check bans licenses sources; else echo "cargo-deny is not installed: its checks are skipped"; fi
+
+	@$(MAKE) --no-print-directory fuzz
+
+# With a target named, build scripts get no such flags. What led further is kept, and the next run goes on from there.
+fuzz: setup ## try to make a reader panic with bytes that nobody would send; FUZZ_SECONDS for each reader, 5 unless set
+	@host=$$(rustc -vV | sed -n 's/^host: //p'); target="$${CARGO_TARGET_DIR:-$$PWD/target}/fuzz"; \
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --quiet --release --manifest-path fuzz/Cargo.toml --target "$$host" --target-dir "$$target"; \
+	for reader in stream history message; do \
+	  mkdir -p "$$target/corpus/$$reader"; echo "fuzz: $$reader"; \
+	  "$$target/$$host/release/$$reader" -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+	    -artifact_prefix="$$target/$$reader-" "$$target/corpus/$$reader" "fuzz/seeds/$$reader" >"$$target/$$reader.log" 2>&1 \
+	    || { tail -n 40 "$$target/$$reader.log"; exit 1; }; \
+	done
 
 # Some of them are what the program says, and a test does not build the programs of other packages.
 generate: setup ## write the generated files anew

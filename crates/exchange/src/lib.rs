@@ -23,7 +23,7 @@ pub mod stream;
 pub use answer::{Answer, Request};
 use pricepipe_core::{Exchange, Symbol};
 pub use record::{BadRecord, Record};
-pub use refusal::{Refusal, http_date, of_stream as refusal_of_stream};
+pub use refusal::{Refusal, http_date, of_connecting as refusal_of_connecting};
 
 /// The market as the exchange writes it in its streams: the neutral form is translated, and so are the names that an
 /// exchange has besides, as far as they can be told without asking it: Kraken's `XBTUSD`, `XBT/USD` and `XXBTZUSD` are

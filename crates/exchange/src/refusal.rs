@@ -76,8 +76,8 @@ fn by_status(exchange: Exchange, answer: &Answer<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// What an answer means that refuses to open a stream: there is no body to go by.
-pub fn of_stream(exchange: Exchange, answer: &Answer<'_>) -> Refusal {
+/// Why a connection to streams was not opened, by the answer that came instead.
+pub fn of_connecting(exchange: Exchange, answer: &Answer<'_>) -> Refusal {
     match (by_status(exchange, answer), answer.status) {
         (Err(refusal), _) => refusal,
         (Ok(()), status @ 500..) => unavailable(status),

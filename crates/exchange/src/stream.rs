@@ -153,6 +153,10 @@ impl Topic {
     /// # Errors
     /// A frame that is not JSON, or not what any message of the exchange looks like.
     pub fn read(&self, frame: &str, records: &mut Vec<Record>) -> Result<Frame, BadRecord> {
+        // The derived readers would take an array for the fields in order.
+        if !frame.trim_ascii_start().starts_with('{') {
+            return Err(BadRecord::Malformed);
+        }
         match self.exchange {
             Exchange::Binance => binance::read(self, frame, records),
             Exchange::Coinbase => coinbase::read(self, frame, records),

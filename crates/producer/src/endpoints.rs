@@ -275,16 +275,6 @@ impl Endpoints {
     }
 }
 
-/// The weight of a minute that is ours to use.
-fn usable_weight(exchange: Exchange) -> u64 {
-    let limit = u64::from(exchange.request_weight_limit());
-    match exchange {
-        Exchange::Binance => limit * USABLE_PERCENT / 100,
-        // Their requests are paced by the second besides.
-        Exchange::Coinbase | Exchange::Kraken => limit,
-    }
-}
-
 /// Why no host may be asked now.
 pub(crate) fn resting<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> SourceError {
     let now = Instant::now();
@@ -293,6 +283,16 @@ pub(crate) fn resting<'a>(endpoints: impl IntoIterator<Item = &'a Endpoint>) -> 
         return SourceError::GeoBlocked;
     };
     SourceError::Resting { failure: failure.map(Box::new), left }
+}
+
+/// The weight of a minute that is ours to use.
+fn usable_weight(exchange: Exchange) -> u64 {
+    let limit = u64::from(exchange.request_weight_limit());
+    match exchange {
+        Exchange::Binance => limit * USABLE_PERCENT / 100,
+        // Their requests are paced by the second besides.
+        Exchange::Coinbase | Exchange::Kraken => limit,
+    }
 }
 
 impl SourceError {
@@ -308,12 +308,6 @@ impl Endpoint {
         self.guard.target()
     }
 
-    pub(crate) fn may_be_asked(&self) -> bool {
-        let now = Instant::now();
-        let state = self.lock();
-        !state.geo_blocked && state.rest_until.is_none_or(|until| until <= now) && self.guard.wait().is_none()
-    }
-
     /// True when only the breaker's patience stands between it and another try.
     pub(crate) fn is_away(&self) -> bool {
         self.guard.state() == BreakerState::Open && !self.lock().geo_blocked
@@ -323,6 +317,12 @@ impl Endpoint {
     pub(crate) fn geo_blocked(&self, exchange: Exchange, events: &Events) {
         self.lock().geo_blocked = true;
         events.endpoint_geo_blocked(exchange, self.name());
+    }
+
+    pub(crate) fn may_be_asked(&self) -> bool {
+        let now = Instant::now();
+        let state = self.lock();
+        !state.geo_blocked && state.rest_until.is_none_or(|until| until <= now) && self.guard.wait().is_none()
     }
 
     pub(crate) fn succeeded(&self) {

@@ -26,8 +26,11 @@ macro_rules! labels {
     };
 }
 
+mod gaps;
 mod streams;
 
+use gaps::GapMetrics;
+pub(crate) use gaps::Sorted;
 use streams::StreamMetrics;
 pub(crate) use streams::{FrameKind, Loss};
 
@@ -118,6 +121,7 @@ pub(crate) struct Events {
     produced: IntCounterVec,
     produce_seconds: Histogram,
     streams: StreamMetrics,
+    gaps: GapMetrics,
 }
 
 impl Events {
@@ -181,6 +185,7 @@ impl Events {
                 PRODUCE_SECONDS,
             ),
             streams: StreamMetrics::new(&metrics),
+            gaps: GapMetrics::new(&metrics),
         };
         for (name, label, values) in LABEL_VALUES {
             metrics.values(name, label, values.iter().copied());

@@ -3,6 +3,7 @@
 
 mod replay;
 mod rest;
+mod websocket;
 
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
@@ -54,8 +55,8 @@ impl Shared<'_> {
     ) -> Result<Vec<Loop>, ProducerError> {
         match &source.feed {
             Feed::Rest(rest) => self.rest(source, rest, exchanges),
+            Feed::Websocket(websocket) => self.websocket(source, websocket, exchanges),
             Feed::Replay(replay) => self.replay(source, replay, exchanges),
-            Feed::Websocket(_) => Ok(Vec::new()),
         }
     }
 

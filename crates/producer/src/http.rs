@@ -52,7 +52,8 @@ pub(crate) fn base_url(source: &str, text: &str, scheme: &'static str) -> Result
 }
 
 fn check(url: &Url, scheme: &str) -> Option<&'static str> {
-    if url.scheme().strip_suffix('s').unwrap_or(url.scheme()) != scheme || !url.has_host() {
+    let fits = url.scheme() == scheme || url.scheme().strip_suffix('s') == Some(scheme);
+    if !fits || !url.has_host() {
         Some("has another scheme")
     } else if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
         Some("has more than a scheme and a host")
@@ -181,6 +182,15 @@ mod tests {
             assert!(error.contains("source binance") && error.contains("https://host"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_stream_is_reached_by_another_scheme() {
+        for (url, fits) in [("wss://host", true), ("ws://127.0.0.1:1", true), ("https://host", false)] {
+            assert_eq!(base_url("s", url, "ws").is_ok(), fits, "{url}");
+        }
+        let error = base_url("s", "https://host", "ws").unwrap_err().to_string();
+        assert!(error.ends_with("has another scheme; write it as wss://host"), "{error}");
     }
 
     #[test]

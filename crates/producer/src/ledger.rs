@@ -10,6 +10,8 @@ use crate::route::Route;
 
 /// The most messages that may be unacknowledged at once, in librdkafka's queue or in ours.
 pub(crate) const LARGEST: usize = 100_000;
+/// From here on streams wait: each of so many may be a few hundred bytes, here and in librdkafka.
+pub(crate) const LARGEST_OF_STREAMS: usize = 20_000;
 /// The most messages of one topic that wait for it to appear. So a missing topic does not use up the room of others.
 const LARGEST_HELD: usize = 1_000;
 

@@ -10,6 +10,8 @@
 //! - **What to ask for** (`roster`): every symbol in one request; symbols that the exchange does not know are found
 //!   and left out while the others go on.
 //! - **What of history is left** (`replay`): page after page, from behind what an earlier replay has left in Kafka.
+//! - **What streams bring is complete** (`streams`): in order, each observation once, and what was missed is asked of
+//!   history.
 //! - **What is accepted is delivered** (`sink`): an accepted message is kept until Kafka acknowledges it, and sent
 //!   again with the same id if it comes back.
 //!
@@ -36,12 +38,13 @@ mod schedule;
 mod sink;
 mod source;
 mod streams;
+mod tail;
 
 pub use error::ProducerError;
 pub use listings::listings;
 pub use observations::{
-    Observations, Observed, ObservedReplay, ObservedSymbol, ReplayEnd, ReplayedMarket, Summary,
+    Observations, Observed, ObservedGaps, ObservedReplay, ObservedSymbol, ReplayEnd, ReplayedMarket, Summary,
 };
 pub use pricepipe_exchange::listing::Listing;
 pub use replay::course::Position;
-pub use run::{Options, Producer, run};
+pub use run::{Options, Producer, Watermark, run};

@@ -1,11 +1,13 @@
 //! What a live view may read while the producer runs.
 
+mod gaps;
 mod replay;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pricepipe_core::{Exchange, Price, Symbol, Timestamp, config::SourceConfig, names::TopicName};
+use pricepipe_core::{Exchange, Gap, Price, Symbol, Timestamp, config::SourceConfig, names::TopicName};
 
+pub use self::gaps::ObservedGaps;
 pub use self::replay::{ObservedReplay, ReplayEnd, ReplayedMarket};
 use crate::route::Route;
 
@@ -26,6 +28,8 @@ pub struct Observed {
     pub replays: Vec<ObservedReplay>,
     /// The sums of this run.
     pub totals: Summary,
+    /// The holes in what streams brought.
+    pub gaps: ObservedGaps,
 }
 
 /// One symbol.
@@ -90,9 +94,10 @@ impl Observations {
 
     pub(crate) fn delivered(&self, index: usize) {
         let mut state = self.lock();
-        state.totals.produced += 1;
+        // What is no symbol's, such as a gap, is no price.
         if let Some(symbol) = state.symbols.get_mut(index) {
             symbol.produced += 1;
+            state.totals.produced += 1;
         }
     }
 
@@ -127,6 +132,16 @@ impl Observations {
         let text = replay.state();
         drop(state);
         self.source_state(source, &text);
+    }
+
+    /// A gap opened or ended.
+    pub(crate) fn gap(&self, gap: &Gap) {
+        self.lock().gaps.note(gap);
+    }
+
+    /// History filled in so many observations.
+    pub(crate) fn repaired(&self, records: u64) {
+        self.lock().gaps.repaired += records;
     }
 
     pub(crate) fn source_state(&self, name: &str, text: &str) {

@@ -54,12 +54,14 @@ impl Roster {
         }
     }
 
-    /// A slot begins: trusted symbols come first, then suspects, then one unknown symbol if its time has come.
-    pub(crate) fn begin(&mut self, now: Instant) {
-        let trusted: Vec<usize> = self.trusted.iter().copied().collect();
+    /// A slot begins: trusted symbols come first, then suspects, then one unknown symbol if its time has come. Those of
+    /// `busy` are being asked for already.
+    pub(crate) fn begin(&mut self, now: Instant, busy: &[Group]) {
+        let is_free = |symbol: &usize| !busy.iter().any(|group| group.0.contains(symbol));
+        let trusted: Vec<usize> = self.trusted.iter().copied().filter(is_free).collect();
         self.todo = trusted.chunks(self.group_size).map(|chunk| Group(chunk.to_vec())).collect();
-        self.todo.extend(self.suspects.iter().cloned());
-        let due = self.unknown.iter().filter(|unknown| unknown.recheck <= now);
+        self.todo.extend(self.suspects.iter().filter(|group| !busy.contains(group)).cloned());
+        let due = self.unknown.iter().filter(|unknown| unknown.recheck <= now && is_free(&unknown.symbol));
         self.todo
             .extend(due.min_by_key(|unknown| unknown.recheck).map(|unknown| Group(vec![unknown.symbol])));
     }
@@ -135,7 +137,7 @@ mod tests {
     /// Plays a slot against an exchange that does not know `unknown`. Gives what was answered, and the requests.
     fn slot(roster: &mut Roster, unknown: &[&str], now: Instant) -> (Vec<String>, usize, Vec<String>) {
         let (mut answered, mut requests, mut found) = (Vec::new(), 0, Vec::new());
-        roster.begin(now);
+        roster.begin(now, &[]);
         while let Some(group) = roster.take() {
             requests += 1;
             let asked = roster.symbols(&group);
@@ -180,17 +182,19 @@ mod tests {
     #[test]
     fn a_slot_that_ends_early_goes_on_with_the_suspects_after_the_trusted_ones() {
         let (mut roster, now) = (Roster::new(symbols(8), 4), Instant::now());
-        roster.begin(now);
+        roster.begin(now, &[]);
         let first = roster.take().unwrap();
         roster.refused(first, now);
         let second = roster.take().unwrap();
         assert_eq!(second.0.len(), 4, "the second group is not held up by the first");
         roster.answered(second);
-        roster.begin(now);
+        roster.begin(now, &[]);
         let group = roster.take().unwrap();
         assert_eq!(roster.symbols(&group), symbols(8)[4..]);
         roster.failed(group.clone());
-        assert_eq!(roster.take(), Some(group), "what was not answered comes again");
+        assert_eq!(roster.take(), Some(group.clone()), "what was not answered comes again");
+        roster.begin(now, &[group]);
+        assert_eq!(roster.take().unwrap().0, [0, 1], "what is under way is not asked for beside it");
         assert_eq!(slot(&mut roster, &["S0"], now).0.len(), 7);
     }
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 use pricepipe_core::{
-    Exchange, Symbol,
-    config::{KafkaCredentials, ProducerConfig},
+    Exchange, Symbol, Timestamp,
+    config::{Feed, KafkaCredentials, ProducerConfig},
+    names::gaps_topic,
 };
 use pricepipe_service::{Process, health::Condition, kafka};
 use tokio::task::{JoinError, JoinSet};
@@ -38,6 +39,18 @@ pub struct Options {
     pub replayed: HashMap<String, Position>,
     /// How long to wait at the end until Kafka has acknowledged everything.
     pub flush_patience: Duration,
+    /// The newest observations that the host has stored of each stream, where it keeps more than Kafka does: streams go
+    /// on after whichever is later.
+    pub watermarks: Vec<Watermark>,
+}
+
+/// An observation that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watermark {
+    /// Its id.
+    pub id: String,
+    /// When it happened.
+    pub time: Timestamp,
 }
 
 impl Default for Options {
@@ -47,6 +60,7 @@ impl Default for Options {
             unreachable_hint: None,
             replayed: HashMap::new(),
             flush_patience: Duration::from_secs(15),
+            watermarks: Vec::new(),
         }
     }
 }
@@ -176,8 +190,12 @@ fn start_sink(
     process: &Process,
     events: &Arc<Events>,
 ) -> Result<Sink, ProducerError> {
-    let topics: BTreeSet<String> = config.symbols.iter().map(|route| route.topic.to_string()).collect();
-    let client = kafka::producer(&config.kafka, credentials, &client_id());
+    let mut topics: BTreeSet<String> = config.symbols.iter().map(|route| route.topic.to_string()).collect();
+    let mut client = kafka::producer(&config.kafka, credentials, &client_id());
+    if config.sources.iter().any(|source| matches!(source.feed, Feed::Websocket(_))) {
+        topics.insert(gaps_topic(&config.pipeline).to_string());
+        kafka::for_streams(&mut client);
+    }
     Ok(Sink::start(SinkParts {
         client,
         username: credentials.map(|credentials| credentials.username.clone()),
@@ -213,7 +231,7 @@ async fn finish(
 }
 
 /// Tells one producer from another in the broker's logs.
-fn client_id() -> String {
+pub(crate) fn client_id() -> String {
     let host =
         std::env::var("HOSTNAME").ok().or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
     let host = host.unwrap_or_default();

@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     events::{Events, SkipReason},
-    ledger::{Ledger, Record},
+    ledger::{LARGEST, LARGEST_OF_STREAMS, Ledger, Record},
     route::{REPLAY, Route},
 };
 
@@ -125,12 +125,27 @@ impl Sink {
 
     /// Accepts a message, or says that there is no room for it.
     pub(crate) fn offer(&self, route: &Arc<Route>, payload: Vec<u8>) -> Result<(), SkipReason> {
+        self.accept(route, payload, LARGEST).map_err(|_| {
+            self.shared.events.refused(route);
+            SkipReason::KafkaQueueFull
+        })
+    }
+
+    /// The same for a message of a stream, which can wait: it comes back when there is no room, and nobody is told. Streams
+    /// leave the room of a burst to others, and rest while Kafka is away.
+    pub(crate) fn try_offer(&self, route: &Arc<Route>, payload: Vec<u8>) -> Result<(), Vec<u8>> {
+        if self.shared.guard.wait().is_some() {
+            return Err(payload);
+        }
+        self.accept(route, payload, LARGEST_OF_STREAMS)
+    }
+
+    /// Accepts a message unless so many are unacknowledged, or it comes back.
+    fn accept(&self, route: &Arc<Route>, payload: Vec<u8>, most: usize) -> Result<(), Vec<u8>> {
         let topic = route.topic.as_str();
         let mut ledger = self.shared.ledger();
-        if !ledger.has_room(1) || ledger.is_full(topic) {
-            drop(ledger);
-            self.shared.events.refused(route);
-            return Err(SkipReason::KafkaQueueFull);
+        if ledger.len() >= most || ledger.is_full(topic) {
+            return Err(payload);
         }
         let accepted = Instant::now();
         let record = Record { number: ledger.accept(accepted), accepted, route: route.clone(), payload };
@@ -140,12 +155,10 @@ impl Sink {
             return Ok(());
         };
         drop(ledger);
-        if let Err(record) = self.shared.send(&client, record) {
+        self.shared.send(&client, record).map_err(|record| {
             self.shared.ledger().forget(record.number);
-            self.shared.events.refused(route);
-            return Err(SkipReason::KafkaQueueFull);
-        }
-        Ok(())
+            record.payload
+        })
     }
 
     /// Delivers what was accepted, for at most `patience`, and says what was not.

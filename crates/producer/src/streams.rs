@@ -2,10 +2,17 @@
 //!
 //! - `connections`: opens as many connections as the limits need, keeps them alive, replaces them before they end. What
 //!   they bring goes through one bounded queue, as [`Arrival`]s.
-//! - `sequence`: puts the arrivals of each market in order, notices what is missing and has it repaired.
+//! - `resume`: finds out where each market stands before anything is listened to.
+//! - `sequence`: puts the arrivals of each market in order and notices what is missing.
+//! - `repair`: asks history for it.
+//! - `gaps`: tells of it.
 
 mod client;
 pub(crate) mod connections;
+pub(crate) mod gaps;
+pub(crate) mod repair;
+pub(crate) mod resume;
+pub(crate) mod sequence;
 
 use pricepipe_core::Timestamp;
 use pricepipe_exchange::Record;

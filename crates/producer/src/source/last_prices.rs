@@ -21,6 +21,8 @@ pub(crate) struct LastPrices {
     endpoints: Arc<Endpoints>,
     roster: Roster,
     under_way: JoinSet<(Group, Result<Poll, SourceError>)>,
+    /// What is under way.
+    busy: Vec<Group>,
 }
 
 impl LastPrices {
@@ -28,7 +30,8 @@ impl LastPrices {
         let symbols: Vec<Symbol> = symbols.into_iter().collect();
         let markets: Vec<String> = markets(endpoints.exchange(), &symbols);
         let group_size = last::group_size(endpoints.exchange(), &texts(&markets));
-        LastPrices { endpoints, roster: Roster::new(symbols, group_size), under_way: JoinSet::new() }
+        let roster = Roster::new(symbols, group_size);
+        LastPrices { endpoints, roster, under_way: JoinSet::new(), busy: Vec::new() }
     }
 
     /// Opens the connection before the first slot needs it.
@@ -36,10 +39,10 @@ impl LastPrices {
         self.endpoints.ping().await
     }
 
-    /// A slot begins. Returns how many prices it may bring. What is still under way is of a slot that is over.
+    /// A slot begins. Returns how many prices it may bring. What is still under way is an answer of this slot, too, and not
+    /// asked for again: where requests come slowly, one that waits for its turn would never have it otherwise.
     pub(crate) fn begin(&mut self) -> usize {
-        self.under_way = JoinSet::new();
-        self.roster.begin(Instant::now());
+        self.roster.begin(Instant::now(), &self.busy);
         self.roster.hopeful()
     }
 
@@ -54,6 +57,7 @@ impl LastPrices {
         while self.under_way.len() < UNDER_WAY
             && let Some(group) = self.roster.take()
         {
+            self.busy.push(group.clone());
             let (asked, endpoints) = (self.roster.symbols(&group), self.endpoints.clone());
             self.under_way.spawn(async move { (group, ask(&endpoints, &asked).await) });
         }
@@ -61,6 +65,7 @@ impl LastPrices {
             Ok(answered) => answered,
             Err(died) => panic::resume_unwind(died.into_panic()),
         };
+        self.busy.retain(|busy| *busy != group);
         Some(match polled {
             Ok(poll) => {
                 self.roster.answered(group);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use pricepipe_core::Exchange;
-use pricepipe_exchange::{Answer, refusal_of_stream};
+use pricepipe_exchange::{Answer, Refusal, refusal_of_connecting};
 use pricepipe_service::clock;
 use reqwest::Url;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -82,7 +82,7 @@ pub(super) async fn open(
 
 fn failure(exchange: Exchange, error: Error) -> SourceError {
     match error {
-        Error::Http(response) => refusal(exchange, &response),
+        Error::Http(response) => refusal(exchange, &response).into(),
         Error::Io(error) => SourceError::Unreachable(error.to_string()),
         Error::Tls(error) => SourceError::Unreachable(error.to_string()),
         other => SourceError::Interrupted(other.to_string()),
@@ -90,36 +90,38 @@ fn failure(exchange: Exchange, error: Error) -> SourceError {
 }
 
 /// What an answer means that is no consent.
-fn refusal<T>(exchange: Exchange, response: &HttpResponse<T>) -> SourceError {
-    let (status, headers) = (response.status().as_u16(), response.headers());
-    refusal_of_stream(exchange, &Answer { status, headers, body: &[], received: clock::now() }).into()
+fn refusal(exchange: Exchange, response: &HttpResponse<Option<Vec<u8>>>) -> Refusal {
+    let answer = Answer {
+        status: response.status().as_u16(),
+        headers: response.headers(),
+        body: response.body().as_deref().unwrap_or_default(),
+        received: clock::now(),
+    };
+    refusal_of_connecting(exchange, &answer)
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio_tungstenite::tungstenite::http::header::RETRY_AFTER;
-
     use super::*;
-    use crate::penalty::Limit;
 
-    fn refused(status: u16, wait: Option<&str>) -> SourceError {
+    fn refused(status: u16, wait: Option<&str>) -> Refusal {
         let response = HttpResponse::builder().status(status);
-        let response = wait.into_iter().fold(response, |r, wait| r.header(RETRY_AFTER, wait));
-        refusal(Exchange::Binance, &response.body(()).unwrap())
+        let response = wait.into_iter().fold(response, |r, wait| r.header("Retry-After", wait));
+        refusal(Exchange::Binance, &response.body(None).unwrap())
     }
 
     #[test]
     fn a_refusal_to_connect_means_what_it_means_to_a_request() {
         let seconds = Duration::from_secs;
-        for (answer, error) in [
-            (refused(429, Some("7")), SourceError::Limited(Limit::Rate, seconds(7))),
-            (refused(418, None), SourceError::Limited(Limit::Ban, seconds(120))),
-            (refused(451, None), SourceError::GeoBlocked),
-            (refused(403, None), SourceError::Forbidden),
-            (refused(503, None), SourceError::Unavailable("HTTP 503".to_owned())),
-            (refused(200, None), SourceError::UnexpectedStatus(200)),
+        for (answer, refusal) in [
+            (refused(429, Some("7")), Refusal::RateLimited(seconds(7))),
+            (refused(418, None), Refusal::Banned(seconds(120))),
+            (refused(451, None), Refusal::GeoBlocked),
+            (refused(403, None), Refusal::Forbidden),
+            (refused(503, None), Refusal::Unavailable("HTTP 503".to_owned())),
+            (refused(404, None), Refusal::UnexpectedStatus(404)),
         ] {
-            assert_eq!(answer, error);
+            assert_eq!(answer, refusal);
         }
     }
 

@@ -67,6 +67,12 @@ pub fn producer(
     config
 }
 
+/// Changes the settings of a [`producer`] for streams: messages come one by one and many a second, so each request waits a
+/// moment for others, and none of them holds much memory.
+pub fn for_streams(config: &mut ClientConfig) {
+    config.set("linger.ms", "2").set("queue.buffering.max.kbytes", "8192");
+}
+
 /// Settings of a member of a consumer group that commits by itself, and only what is stored.
 pub fn consumer(
     connection: &KafkaConnection,

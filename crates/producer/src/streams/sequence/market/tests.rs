@@ -1,0 +1,108 @@
+use pricepipe_core::{Exchange, message::Trade};
+
+use super::*;
+
+fn topic(stream: Stream) -> Topic {
+    Topic { exchange: Exchange::Binance, stream, interval: None, partial: false }
+}
+
+fn market(last: u64) -> Market {
+    let symbol = "BTCUSDT".parse().unwrap();
+    let route = Route::new(0, Exchange::Binance, symbol, "btc".parse().unwrap());
+    Market::new(Arc::new(route), &topic(Stream::Trade), Some(Mark { number: last, time: time(last) }))
+}
+
+fn time(number: u64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + number as i64).unwrap()
+}
+
+fn trade(number: u64) -> Record {
+    let details = Details::Trade(Trade { quantity: "1".parse().unwrap(), side: None });
+    record(Event::Trade(number), details)
+}
+
+fn record(event: Event, details: Details) -> Record {
+    let time = number(&event).filter(|_| matches!(event, Event::Trade(_))).map(time);
+    Record { market: "BTCUSDT".to_owned(), price: "2".parse().unwrap(), details, event, time }
+}
+
+fn page(numbers: impl IntoIterator<Item = u64>) -> Page {
+    Page { records: numbers.into_iter().map(trade).collect(), ..Page::default() }
+}
+
+fn take(market: &mut Market, number: u64, connection: u64) -> Vec<Act<Item>> {
+    let mut acts = Vec::new();
+    market.take(trade(number), time(number), connection, true, &mut acts);
+    acts
+}
+
+fn noticed(acts: &[Act<Item>]) -> Option<Noticed> {
+    acts.iter().find_map(|act| if let Act::Opened(hole) = act { Some(hole.noticed) } else { None })
+}
+
+#[test]
+fn a_hole_says_how_it_was_noticed() {
+    let mut market = market(10);
+    assert_eq!(noticed(&take(&mut market, 12, 1)), Some(Noticed::Restart));
+    assert_eq!(noticed(&take(&mut market, 14, 1)), Some(Noticed::Skip));
+    assert_eq!(noticed(&take(&mut market, 16, 2)), Some(Noticed::Reconnect));
+}
+
+#[test]
+fn history_is_asked_for_the_first_number_that_is_missing_and_no_more_once_nothing_is() {
+    let mut market = market(10);
+    assert_eq!(market.question(Stream::Trade), None);
+    take(&mut market, 13, 1);
+    let wanted = Place::Trades(From::Number(11, Some(time(10))));
+    assert_eq!(market.question(Stream::Trade), Some(wanted), "near the moment of the last one");
+    let mut acts = Vec::new();
+    assert_eq!(market.fill(page(11..=13), time(13), &mut acts), (2, None));
+    assert_eq!(market.question(Stream::Trade), None);
+}
+
+#[test]
+fn a_page_that_ends_before_what_is_missing_is_followed_by_the_next() {
+    let mut market = market(10);
+    take(&mut market, 13, 1);
+    let next = Some(Place::Trades(From::Cursor(5)));
+    let before = Page { next, ..page(1..=9) };
+    assert_eq!(market.fill(before, time(9), &mut Vec::new()), (0, None));
+    assert_eq!((market.question(Stream::Trade), market.patience()), (next, DISORDER));
+}
+
+#[test]
+fn what_history_does_not_tell_is_asked_for_twice_before_it_is_given_up() {
+    let (mut market, mut acts) = (market(10), Vec::new());
+    take(&mut market, 14, 1);
+    assert_eq!(market.fill(page([12, 13, 14]), time(14), &mut acts), (0, None), "11 may come yet");
+    assert_eq!((acts.len(), market.patience()), (0, CONFIRM_AFTER));
+    assert_eq!(market.fill(page([12, 13, 14]), time(14), &mut acts), (2, Some(Loss::NotHeld)));
+    assert_eq!(market.order.wanted(), None);
+    let ended: Vec<u64> = acts
+        .iter()
+        .filter_map(|act| if let Act::Ended(hole) = act { Some(hole.given_up) } else { None })
+        .collect();
+    assert_eq!(ended, [1, 0], "one is given up, the rest was filled");
+}
+
+#[test]
+fn history_that_is_behind_is_asked_again_and_again_but_not_for_ever() {
+    let mut market = market(10);
+    take(&mut market, 12, 1);
+    let mut waits = Vec::new();
+    for _ in 1..MOST_EMPTY_ANSWERS {
+        assert_eq!(market.fill(Page::default(), time(12), &mut Vec::new()), (0, None));
+        waits.push(market.patience());
+    }
+    assert!(waits.is_sorted() && waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{waits:?}");
+    assert_eq!(market.fill(Page::default(), time(12), &mut Vec::new()).1, Some(Loss::NotHeld));
+    assert_eq!(market.order.wanted(), None);
+}
+
+#[test]
+fn of_what_has_no_order_only_later_ones_are_sent() {
+    let mut market = market(0);
+    let mut fate = |event| market.take(record(event, Details::Price), time(1), 1, true, &mut Vec::new());
+    let fates = [5, 5, 4, 6].map(|number| fate(Event::Ticker(number)));
+    assert_eq!(fates, [Fate::Sent, Fate::Known, Fate::Known, Fate::Sent]);
+}

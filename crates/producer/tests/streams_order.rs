@@ -1,0 +1,126 @@
+//! What streams bring goes to Kafka in order and without a hole, whatever the exchange does to its frames.
+
+mod support;
+
+use std::time::Duration;
+
+use pricepipe_core::{
+    Exchange, GapOutcome, PriceMessage,
+    config::{Feed, HistoryConfig, ProducerConfig, SourceConfig, Stream, SymbolRoute, WebsocketConfig},
+};
+use pricepipe_exchange_sim::{Fault, Rule, Running, SimConfig, StreamFault, TradeFlow, start};
+use support::{Kafka, Producer, SECOND, config, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+const SYMBOL: &str = "BTC/USDT";
+
+/// The trades of one market of an exchange.
+fn listening(kafka: &Kafka, simulated: &Running, exchange: Exchange) -> ProducerConfig {
+    let mut config = config(&kafka.bootstrap_servers, &[], &[], SECOND);
+    config.symbols = vec![SymbolRoute { symbol: SYMBOL.parse().unwrap(), topic: "trades".parse().unwrap() }];
+    let endpoints = vec![simulated.url()];
+    let history = HistoryConfig { endpoints, timeout_millis: 2_000, max_weight_per_minute: 5_700 };
+    let feed = Feed::Websocket(WebsocketConfig {
+        endpoints: vec![simulated.stream_url()],
+        stream: Stream::Trade,
+        interval: None,
+        partial: false,
+        silence_millis: 5_000,
+        history,
+    });
+    config.sources = vec![SourceConfig { name: "stream".to_owned(), exchange, symbols: Vec::new(), feed }];
+    config
+}
+
+async fn trading(per_second: f64) -> Running {
+    let trades = TradeFlow { past: 10, ..TradeFlow::per_second(per_second) };
+    start(SimConfig { trades, ..SimConfig::default() }).await.unwrap()
+}
+
+fn kafka() -> Kafka {
+    Kafka::start(1, &["trades", "test.gaps"])
+}
+
+fn always(exchange: &Running, fault: StreamFault) {
+    exchange.faults().add(Rule::until_cleared(Fault::Stream(fault)));
+}
+
+fn number(message: &PriceMessage) -> u64 {
+    message.id.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+/// The numbers in the topic, which follow each other without a hole and without a repetition, except those given.
+fn complete(kafka: &Kafka, lost: &[u64]) -> Vec<u64> {
+    let numbers: Vec<u64> = kafka.read_any_key("trades").iter().map(number).collect();
+    let (first, last) = (numbers[0], *numbers.last().unwrap());
+    let expected: Vec<u64> = (first..=last).filter(|number| !lost.contains(number)).collect();
+    assert_eq!(numbers, expected);
+    numbers
+}
+
+async fn nothing_is_missing(producer: &Producer) {
+    let open = || producer.observations.snapshot().gaps.open;
+    eventually("every gap is repaired", PATIENCE, || open() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x8_what_is_lost_doubled_swapped_or_cut_arrives_once_and_in_order_from_each_exchange() {
+    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+        let (kafka, exchange) = (kafka(), trading(200.0).await);
+        for fault in [
+            StreamFault::Drop { percent: 3 },
+            StreamFault::Duplicate { percent: 10 },
+            StreamFault::Reorder { percent: 5 },
+            StreamFault::Cut { after_frames: 300, close: Some(1001) },
+        ] {
+            always(&exchange, fault);
+        }
+        let producer = Producer::start(listening(&kafka, &exchange, source));
+        producer.produces(1_000, PATIENCE).await;
+        exchange.faults().clear();
+        nothing_is_missing(&producer).await;
+        let gaps = producer.observations.snapshot().gaps;
+        assert!(gaps.filled > 5 && gaps.repaired > 5 && gaps.unfillable == 0, "{source}: {gaps:?}");
+        assert!(producer.metric("source_sorted_records_total", &[("outcome", "known")]) > 20.0, "{source}");
+        producer.stop().await.unwrap();
+        assert!(complete(&kafka, &[]).len() >= 1_000, "{source}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_traded_between_two_processes_is_found_and_repaired() {
+    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+        let (kafka, exchange) = (kafka(), trading(100.0).await);
+        let producer = Producer::start(listening(&kafka, &exchange, source));
+        producer.produces(50, PATIENCE).await;
+        producer.stop().await.unwrap();
+        tokio::time::sleep(SECOND).await;
+        let producer = Producer::start(listening(&kafka, &exchange, source));
+        producer.produces(150, PATIENCE).await;
+        nothing_is_missing(&producer).await;
+        let gaps = producer.observations.snapshot().gaps;
+        assert!(gaps.filled >= 1 && gaps.repaired > 50, "{source}: {gaps:?}");
+        assert_eq!(gaps.newest[0].noticed.as_str(), "restart", "{source}");
+        producer.stop().await.unwrap();
+        assert!(complete(&kafka, &[]).len() >= 200, "{source}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_history_does_not_hold_is_recorded_and_the_rest_goes_on() {
+    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+        let (kafka, exchange) = (kafka(), trading(50.0).await);
+        let producer = Producer::start(listening(&kafka, &exchange, source));
+        producer.produces(20, PATIENCE).await;
+        exchange.lose_trades(&"BTCUSDT".parse().unwrap(), 3);
+        let gaps = || producer.observations.snapshot().gaps;
+        eventually("it is given up", PATIENCE, || gaps().unfillable == 1).await;
+        producer.produces(50, PATIENCE).await;
+        let gap = gaps().newest.iter().find(|gap| gap.outcome == GapOutcome::Unfillable).cloned().unwrap();
+        assert_eq!((gap.to - gap.from + 1, gap.missing), (3, 3), "{source}: {gap:?}");
+        assert!(gap.reason.is_some() && gap.ended.is_some(), "{source}: {gap:?}");
+        assert_eq!(producer.metric("source_gaps_total", &[("outcome", "unfillable")]), 1.0, "{source}");
+        producer.stop().await.unwrap();
+        complete(&kafka, &[gap.from, gap.from + 1, gap.to]);
+    }
+}
