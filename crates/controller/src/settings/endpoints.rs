@@ -9,17 +9,17 @@ use pricepipe_core::{
 use super::{SettingsError, list};
 
 /// The REST interface of Binance.
-pub const BINANCE: &str = "PRICEPIPE_BINANCE_ENDPOINTS";
+pub(super) const BINANCE: &str = "PRICEPIPE_BINANCE_ENDPOINTS";
 /// The REST interface of Coinbase.
-pub const COINBASE: &str = "PRICEPIPE_COINBASE_ENDPOINTS";
+pub(super) const COINBASE: &str = "PRICEPIPE_COINBASE_ENDPOINTS";
 /// The REST interface of Kraken.
-pub const KRAKEN: &str = "PRICEPIPE_KRAKEN_ENDPOINTS";
+pub(super) const KRAKEN: &str = "PRICEPIPE_KRAKEN_ENDPOINTS";
 /// The streams of Binance.
-pub const BINANCE_STREAMS: &str = "PRICEPIPE_BINANCE_STREAM_ENDPOINTS";
+pub(super) const BINANCE_STREAMS: &str = "PRICEPIPE_BINANCE_STREAM_ENDPOINTS";
 /// The streams of Coinbase.
-pub const COINBASE_STREAMS: &str = "PRICEPIPE_COINBASE_STREAM_ENDPOINTS";
+pub(super) const COINBASE_STREAMS: &str = "PRICEPIPE_COINBASE_STREAM_ENDPOINTS";
 /// The streams of Kraken.
-pub const KRAKEN_STREAMS: &str = "PRICEPIPE_KRAKEN_STREAM_ENDPOINTS";
+pub(super) const KRAKEN_STREAMS: &str = "PRICEPIPE_KRAKEN_STREAM_ENDPOINTS";
 
 /// The base URLs of every exchange that the operator has chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
