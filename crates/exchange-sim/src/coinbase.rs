@@ -129,7 +129,6 @@ impl Request<'_> {
             "price": &*price,
             "size": last.map_or_else(|| "0".to_owned(), |trade| trade.quantity.to_string()),
             "time": times::to_micros(now.millis * 1_000_000),
-            "rfq_volume": "7.669923",
         });
         if self.effects.turn == Some(Fault::PriceAsNumber) {
             if let Ok(number) = serde_json::from_str(&price) {
