@@ -33,7 +33,7 @@ enum Kind {
     AggTrade,
     BookTicker,
     MiniTicker { told: Option<Duration> },
-    Kline { name: String, forming: Forming, recorded: usize },
+    Kline { name: String, forming: Box<Forming>, recorded: usize },
 }
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl BinanceStreams {
                 let current = candles(tape, forming.interval, Span { from: None, to: None, most: 1 }, now);
                 let current = current.first().filter(|_| tape.recorded_interval().is_none()).copied();
                 let recorded = tape.candles_made().len();
-                Kind::Kline { name, forming: Forming::new(forming.interval, current), recorded }
+                Kind::Kline { name, forming: Box::new(Forming::new(forming.interval, current)), recorded }
             }
             kind => kind,
         };
@@ -326,7 +326,7 @@ fn parsed(name: &str) -> Option<(Symbol, Kind)> {
         "miniTicker" => Kind::MiniTicker { told: None },
         _ => {
             let name = kind.strip_prefix("kline_")?.to_owned();
-            let forming = Forming::new(Interval::from_binance(&name)?, None);
+            let forming = Box::new(Forming::new(Interval::from_binance(&name)?, None));
             Kind::Kline { name, forming, recorded: 0 }
         }
     };
