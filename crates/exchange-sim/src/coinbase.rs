@@ -25,7 +25,7 @@ use crate::{
     locked,
     names::Pair,
     reply::Reply,
-    serve::{Prices, serve, spoil_page},
+    serve::{Prices, serve, spoil_page, unquoted},
     server::Sim,
     stream::upgrade,
     times,
@@ -129,18 +129,16 @@ impl Request<'_> {
             "price": &*price,
             "size": last.map_or_else(|| "0".to_owned(), |trade| trade.quantity.to_string()),
             "time": times::to_micros(now.millis * 1_000_000),
-            "rfq_volume": "7.669923",
         });
-        if self.effects.turn == Some(Fault::PriceAsNumber) {
-            if let Ok(number) = serde_json::from_str(&price) {
-                ticker["price"] = number;
-            }
-        }
         if self.effects.details.contains(&Fault::ExtraField) {
             ticker["a_field_of_the_future"] = json!({ "new": [1, null] });
         }
-        let body = if self.effects.turn == Some(Fault::WrongShape) { json!([ticker]) } else { ticker };
-        Reply::json(body.to_string()).delivering(prices.delivery)
+        let ticker = match self.effects.turn {
+            Some(Fault::PriceAsNumber) => unquoted(&ticker.to_string(), r#""price":"#, &price),
+            Some(Fault::WrongShape) => json!([ticker]).to_string(),
+            _ => ticker.to_string(),
+        };
+        Reply::json(ticker).delivering(prices.delivery)
     }
 
     fn page(&self, product: &Symbol, kind: &str) -> Reply {

@@ -345,12 +345,28 @@ impl Faults {
 
     /// What a request meets, counted as met. `asks_for` says whether the answer would hold a symbol.
     pub(crate) fn meet(&self, now: Instant, path: &str, asks_for: impl Fn(&Symbol) -> bool) -> Effects {
+        let mut effects = Effects::default();
+        self.meet_some(now, path, |fault| fault.symbol().is_none_or(&asks_for), &mut effects);
+        effects
+    }
+
+    /// What a request meets that would open a stream: only what can happen to such a one, so that other faults wait
+    /// for a request that shows them.
+    pub(crate) fn meet_upgrade(&self, now: Instant, path: &str) -> Option<Fault> {
+        let mut effects = Effects::default();
+        let concerns = |fault: &Fault| {
+            matches!(fault, Fault::Pass | Fault::Status(_) | Fault::Delay { .. } | Fault::Hang)
+        };
+        self.meet_some(now, path, concerns, &mut effects);
+        effects.turn
+    }
+
+    fn meet_some(&self, now: Instant, path: &str, concerns: impl Fn(&Fault) -> bool, effects: &mut Effects) {
         let mut script = locked(&self.script);
         // Connections may still be under a fault of streams that no other one will meet.
         script.retain(|scripted| !scripted.is_over(now) || scripted.stream_fault().is_some());
-        let mut effects = Effects::default();
         let concerned = |scripted: &&mut Scripted| {
-            scripted.stream_fault().is_none() && scripted.concerns(path, &asks_for)
+            scripted.stream_fault().is_none() && scripted.is_for(path) && concerns(&scripted.rule.fault)
         };
         for scripted in script.iter_mut().filter(concerned) {
             let fault = scripted.rule.fault.clone();
@@ -364,7 +380,6 @@ impl Faults {
             scripted.met += 1;
             scripted.first_met.get_or_insert(now);
         }
-        effects
     }
 }
 
@@ -377,10 +392,6 @@ impl Scripted {
                 .is_some_and(|first| now.saturating_duration_since(first) >= Duration::from_millis(millis)),
             Lasts::UntilCleared => false,
         }
-    }
-
-    fn concerns(&self, path: &str, asks_for: &impl Fn(&Symbol) -> bool) -> bool {
-        self.is_for(path) && self.rule.fault.symbol().is_none_or(asks_for)
     }
 
     fn is_for(&self, path: &str) -> bool {
@@ -480,6 +491,18 @@ mod tests {
         assert_eq!(turns(&faults, Instant::now(), 1), [None]);
         let met = faults.meet(Instant::now(), "/api/v3/exchangeInfo", |_| true);
         assert_eq!(met.turn, Some(Fault::Hang));
+    }
+
+    #[test]
+    fn a_request_for_a_stream_meets_only_what_can_happen_to_it() {
+        let faults = Faults::default();
+        for fault in [Fault::HistoryGaps { percent: 5 }, Fault::MalformedJson, Fault::status(503)] {
+            faults.add(Rule::once(fault));
+        }
+        let met = [faults.meet_upgrade(Instant::now(), "/ws"), faults.meet_upgrade(Instant::now(), "/ws")];
+        assert_eq!(met, [Some(Fault::status(503)), None]);
+        let left = faults.meet(Instant::now(), PATH, |_| true);
+        assert_eq!((left.turn, left.details.len()), (Some(Fault::MalformedJson), 1));
     }
 
     #[test]

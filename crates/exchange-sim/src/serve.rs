@@ -53,6 +53,14 @@ pub(crate) fn spoil_page<T>(rows: &mut Vec<T>, effects: &Effects, seed: u64) {
     }
 }
 
+/// A body in which a price is a number, in the same digits. `before` is what stands before it.
+pub(crate) fn unquoted(body: &str, before: &str, price: &str) -> String {
+    if serde_json::from_str::<serde_json::Number>(price).is_err() {
+        return body.to_owned();
+    }
+    body.replacen(&format!(r#"{before}"{price}""#), &format!("{before}{price}"), 1)
+}
+
 /// The prices of one answer. What is taken is served: it stands in the ledger.
 pub(crate) struct Prices<'a> {
     pub(crate) sim: &'a Sim,

@@ -47,11 +47,13 @@ pub(crate) struct Sim {
     market: Mutex<Market>,
     weight: Mutex<WeightMeter>,
     started: Instant,
+    started_millis: i64,
 }
 
 impl Sim {
     fn new(config: &SimConfig) -> Result<Self, SimError> {
         let streams = &config.streams;
+        let (started, started_millis) = (Instant::now(), unix_millis());
         Ok(Sim {
             faults: Faults::default(),
             ledger: Ledger::new(config.ledger_capacity),
@@ -64,9 +66,10 @@ impl Sim {
             limits_of_streams: streams.clone(),
             seed: config.seed,
             stop: CancellationToken::new(),
-            market: Mutex::new(Market::new(config, unix_millis())?),
+            market: Mutex::new(Market::new(config, started_millis)?),
             weight: Mutex::new(WeightMeter::new(config.limits)),
-            started: Instant::now(),
+            started,
+            started_millis,
         })
     }
 
@@ -79,9 +82,11 @@ impl Sim {
         locked(&self.weight).charge(now_millis, weight)
     }
 
-    /// Now, by both clocks.
+    /// Now, by two clocks that never part: what happens on tapes must not depend on a clock that somebody sets.
     pub(crate) fn moment(&self) -> Moment {
-        Moment { elapsed: self.started.elapsed(), millis: unix_millis() }
+        let elapsed = self.started.elapsed();
+        let passed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        Moment { elapsed, millis: self.started_millis.saturating_add(passed) }
     }
 
     pub(crate) fn now_millis(&self) -> i64 {

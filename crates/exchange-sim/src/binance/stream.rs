@@ -1,6 +1,10 @@
 //! Binance's market streams: which there are, who has subscribed to what, and what each says when.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use pricepipe_core::Symbol;
 use serde_json::Value;
@@ -10,7 +14,7 @@ use super::{
     frames::{Micros, Pen},
 };
 use crate::{
-    candle::Forming,
+    candle::{Candle, Forming},
     config::StreamLimits,
     history::{Span, candles},
     interval::Interval,
@@ -29,13 +33,15 @@ enum Kind {
     AggTrade,
     BookTicker,
     MiniTicker { told: Option<Duration> },
-    Kline { name: String, forming: Forming, recorded: usize },
+    Kline { name: String, forming: Box<Forming>, recorded: usize },
 }
 
 #[derive(Debug)]
 struct Stream {
     name: String,
     kind: Kind,
+    /// Where the tape was when it was subscribed to: what happened before is none of its business.
+    from: u64,
 }
 
 /// The streams of one symbol, and how far its tape has been told.
@@ -75,7 +81,7 @@ impl BinanceStreams {
     fn subscribe(&mut self, names: Vec<String>, sim: &Sim) -> Result<(), Cut> {
         let now = sim.moment();
         let mut market = sim.market();
-        let mut known: std::collections::HashSet<String> = self.names.iter().cloned().collect();
+        let mut known: HashSet<String> = self.names.iter().cloned().collect();
         for name in names {
             if known.insert(name.clone()) {
                 self.add(&name, &mut market, now);
@@ -97,7 +103,7 @@ impl BinanceStreams {
                 let current = candles(tape, forming.interval, Span { from: None, to: None, most: 1 }, now);
                 let current = current.first().filter(|_| tape.recorded_interval().is_none()).copied();
                 let recorded = tape.candles_made().len();
-                Kind::Kline { name, forming: Forming::new(forming.interval, current), recorded }
+                Kind::Kline { name, forming: Box::new(Forming::new(forming.interval, current)), recorded }
             }
             kind => kind,
         };
@@ -106,8 +112,7 @@ impl BinanceStreams {
             feeds.push(Feed { place, cursor: end, streams: Vec::new() });
             feeds.len() - 1
         });
-        // The other streams of the symbol may be a few trades behind; a newcomer then hears those too.
-        feeds[feed].streams.push(Stream { name: name.to_owned(), kind });
+        feeds[feed].streams.push(Stream { name: name.to_owned(), kind, from: end });
     }
 
     fn unsubscribe(&mut self, names: &[String]) {
@@ -231,8 +236,9 @@ impl Teller {
             if out.is_full() {
                 break;
             }
+            let place = feed.cursor;
             feed.cursor += 1;
-            for Stream { name, kind } in &mut feed.streams {
+            for Stream { name, kind, .. } in feed.streams.iter_mut().filter(|stream| stream.from <= place) {
                 let pen = self.pen(name, symbol);
                 match kind {
                     Kind::Trade => out.data(symbol, pen.trade(trade)),
@@ -252,7 +258,7 @@ impl Teller {
 
     /// What is due by the clock.
     fn tell_by_clock(&self, feed: &mut Feed, tape: &Tape, out: &mut Outbox) {
-        for Stream { name, kind } in &mut feed.streams {
+        for Stream { name, kind, .. } in &mut feed.streams {
             let pen = self.pen(name, tape.name());
             match kind {
                 Kind::MiniTicker { told } => self.tell_mini_ticker(&pen, told, tape, out),
@@ -301,7 +307,7 @@ fn tell_recorded(
             break;
         }
         *told += 1;
-        let begun = crate::candle::Candle::flat(candle.open_millis, candle.open);
+        let begun = Candle::flat(candle.open_millis, candle.open);
         out.data(symbol, pen.kline(name, forming.interval, &begun, false));
         out.data(symbol, pen.kline(name, forming.interval, candle, true));
     }
@@ -320,7 +326,7 @@ fn parsed(name: &str) -> Option<(Symbol, Kind)> {
         "miniTicker" => Kind::MiniTicker { told: None },
         _ => {
             let name = kind.strip_prefix("kline_")?.to_owned();
-            let forming = Forming::new(Interval::from_binance(&name)?, None);
+            let forming = Box::new(Forming::new(Interval::from_binance(&name)?, None));
             Kind::Kline { name, forming, recorded: 0 }
         }
     };

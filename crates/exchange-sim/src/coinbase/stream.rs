@@ -62,10 +62,8 @@ impl CoinbaseStreams {
         for (channel, product, place) in places {
             let tape = market.tape_at(place);
             let end = tape.subscribe(now);
-            if channel == "matches" {
-                if let Some(last) = tape.last() {
-                    out.data(tape.name(), matched("last_match", product, last, tape));
-                }
+            if let Some(last) = tape.last().filter(|_| channel == "matches") {
+                out.data(tape.name(), matched("last_match", product, last, tape));
             }
             self.feed(product, place, end).switch(channel, true, now.elapsed);
         }

@@ -1,6 +1,6 @@
 //! Kraken's pairs, their tickers, and its clock, in JSON.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use pricepipe_core::Symbol;
@@ -12,7 +12,7 @@ use crate::{
     ledger::Delivery,
     market::Market,
     names::Pair,
-    serve::Prices,
+    serve::{Prices, unquoted},
     server::Sim,
     tape::Moment,
 };
@@ -56,16 +56,19 @@ pub(super) fn tickers(
         let price = prices.take(&mut market, symbol, &pair.kraken_stream().into())?;
         Some((pair.kraken_canonical(), ticker(&mut market, symbol, &price, now, effects)?))
     });
-    let mut tickers: Vec<(String, Value)> = tickers.collect();
+    let mut tickers: Vec<(String, String)> = tickers.collect();
     if effects.details.contains(&Fault::Reordered) {
         tickers.reverse();
     }
-    let entries: Vec<String> = tickers.iter().map(|(name, ticker)| format!(r#""{name}":{ticker}"#)).collect();
     let body = match effects.turn {
         Some(Fault::WrongShape) => {
-            Value::from_iter(tickers.into_iter().map(|(_, ticker)| ticker)).to_string()
+            let tickers: Vec<String> = tickers.into_iter().map(|(_, ticker)| ticker).collect();
+            format!("[{}]", tickers.join(","))
         }
-        _ => format!("{{{}}}", entries.join(",")),
+        _ => {
+            let entries = tickers.iter().map(|(name, ticker)| format!(r#""{name}":{ticker}"#));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        }
     };
     (body, prices.delivery)
 }
@@ -76,7 +79,7 @@ fn ticker(
     price: &Arc<str>,
     now: Moment,
     effects: &Effects,
-) -> Option<Value> {
+) -> Option<String> {
     let tape = market.tape_of(symbol, now)?;
     let (last, day) = (tape.last(), tape.day());
     let near = price.parse::<Digits>().ok().or_else(|| tape.price())?;
@@ -88,15 +91,10 @@ fn ticker(
         .and_then(|day| day.quote_volume.over(day.volume))
         .map_or_else(|| near.to_string(), |p| p.to_string());
     let trades = day.map_or(0, |day| day.trades);
-    let told = match effects.turn {
-        Some(Fault::PriceAsNumber) => serde_json::from_str(price).unwrap_or_else(|_| Value::from(&**price)),
-        _ => Value::from(&**price),
-    };
-    debug_assert_ne!(low.compare(high), Ordering::Greater);
     let mut ticker = json!({
         "a": [near.beside(true), "1", quantity],
         "b": [near.beside(false), "1", quantity],
-        "c": [told, quantity],
+        "c": [&**price, quantity],
         "v": [volume, volume],
         "p": [average, average],
         "t": [trades, trades],
@@ -107,7 +105,10 @@ fn ticker(
     if effects.details.contains(&Fault::ExtraField) {
         ticker["future"] = json!({ "new": [1, null] });
     }
-    Some(ticker)
+    Some(match effects.turn {
+        Some(Fault::PriceAsNumber) => unquoted(&ticker.to_string(), r#""c":["#, price),
+        _ => ticker.to_string(),
+    })
 }
 
 /// The result of `Time`.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,13 +37,23 @@ const HURRY: Duration = Duration::from_millis(1);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How a connection ended.
-#[derive(Debug)]
 enum End {
     Cut(Cut),
     /// By the client, or the network.
     Left,
     /// The exchange stops.
     Stopped,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Cut(Cut::Close(code, reason)) => write!(f, "closed with {code}: {reason}"),
+            End::Cut(Cut::Abort) => f.write_str("torn off"),
+            End::Left => f.write_str("the client left"),
+            End::Stopped => f.write_str("the exchange stopped"),
+        }
+    }
 }
 
 /// A connection.
@@ -94,8 +105,8 @@ impl Session {
             () = stop.cancelled() => End::Stopped,
             end = self.serve(&mut socket) => end,
         };
-        tracing::debug!(connection = self.number, ?end, "a stream ended");
-        self.ledger.note(self.number, |connection| connection.ended = Some(format!("{end:?}")));
+        tracing::debug!(connection = self.number, %end, "a stream ended");
+        self.ledger.note(self.number, |connection| connection.ended = Some(end.to_string()));
         match end {
             End::Cut(Cut::Close(code, reason)) => farewell(socket, code, reason).await,
             End::Cut(Cut::Abort) => {

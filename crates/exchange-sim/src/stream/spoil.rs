@@ -123,10 +123,8 @@ impl Spoiler {
     /// The end of what was to be said now. A frame that waits for the one after it waits for so long at most.
     pub(super) fn pause(&mut self, now: Instant, steps: &mut Vec<Step>) {
         self.act(now, steps);
-        if self.held_before {
-            if let Some(held) = self.held.take() {
-                self.send(held, now, steps);
-            }
+        if let Some(held) = self.held.take_if(|_| self.held_before) {
+            self.send(held, now, steps);
         }
         self.held_before = self.held.is_some();
     }

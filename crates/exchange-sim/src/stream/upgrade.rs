@@ -20,13 +20,13 @@ pub(crate) async fn upgrade(
     dialect: Box<dyn Dialect>,
 ) -> Response {
     let number = sim.requests.arrived(&uri, sim.now_millis());
-    let met = sim.faults.meet(Instant::now(), uri.path(), |_| false);
-    match &met.turn {
+    let met = sim.faults.meet_upgrade(Instant::now(), uri.path());
+    match &met {
         Some(Fault::Delay { millis }) => tokio::time::sleep(Duration::from_millis(*millis)).await,
         Some(Fault::Hang) => std::future::pending().await,
         _ => {}
     }
-    let scripted = match &met.turn {
+    let scripted = match &met {
         Some(Fault::Status(fault)) => Some(Reply::scripted_status(fault)),
         _ => None,
     };

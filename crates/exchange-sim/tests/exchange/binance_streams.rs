@@ -1,9 +1,14 @@
 //! Binance's streams over a real WebSocket: subscriptions, shapes, pings, limits.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use futures::SinkExt;
-use pricepipe_exchange_sim::{Running, SimConfig, StreamLimits, TapePace, TapePlayback, TradeFlow, start};
+use pricepipe_exchange_sim::{
+    Recording, Running, SimConfig, StreamLimits, TapePace, TapePlayback, TradeFlow, start,
+};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -46,6 +51,43 @@ async fn a_recording_is_told_trade_by_trade_digit_for_digit() {
     assert_eq!(exchange.streams().symbols()["XRPETH"].sent, 500);
     let price = get(&exchange, "/api/v3/ticker/price?symbol=XRPETH").await;
     assert_eq!(price.body(), r#"{"symbol":"XRPETH","price":"0.00140499"}"#);
+}
+
+#[tokio::test]
+async fn recorded_trades_and_candles_of_the_exchange_are_told_digit_for_digit() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let (trades, klines) =
+        (data.join("binance-xrpeth-trades.csv"), data.join("binance-ethbtc-klines-5m.csv"));
+    if !trades.exists() || !klines.exists() {
+        eprintln!("skipped: {} is absent", data.display());
+        return;
+    }
+    let read = |path| Recording::from_file(path).unwrap();
+    let play = |symbol: &str, path| TapePlayback::new(symbol.parse().unwrap(), read(path), TapePace::AsRead);
+    let tapes = vec![play("XRPETH", &trades), play("ETHBTC", &klines)];
+    let exchange = running(SimConfig { tapes, ..SimConfig::default() }).await;
+    let mut socket = Socket::open(&exchange, "/stream?streams=xrpeth@trade/ethbtc@kline_5m").await;
+    let (mut told, mut candles) = (Vec::new(), Vec::new());
+    while told.len() < 12_477 || candles.len() < 2_880 {
+        let data = socket.json().await["data"].clone();
+        let field = |name: &str| data[name].as_str().unwrap().to_owned();
+        match data["e"].as_str() {
+            Some("trade") => {
+                let side = if data["m"] == true { "sell" } else { "buy" };
+                told.push(format!("{},{},{},{},{side}", data["t"], data["T"], field("p"), field("q")));
+            }
+            _ if data["k"]["x"] == true => {
+                let field = |name: &str| data["k"][name].as_str().unwrap().to_owned();
+                let row = ["o", "h", "l", "c", "v"].map(field).join(",");
+                candles.push(format!("{},{row}", data["k"]["t"]));
+            }
+            _ => {}
+        }
+    }
+    for (path, told) in [(trades, told), (klines, candles)] {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.lines().skip(1).eq(told.iter().map(String::as_str)));
+    }
 }
 
 #[tokio::test]
@@ -115,6 +157,19 @@ async fn each_kind_of_stream_has_its_own_shape() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_subscribed_to_later_tells_true_candles() {
+    let exchange =
+        running(SimConfig { trades: TradeFlow::per_second(2_000.0), ..SimConfig::default() }).await;
+    let mut socket = Socket::open(&exchange, "/ws/btcusdt@trade").await;
+    socket.json().await;
+    socket.say(r#"{"method":"SUBSCRIBE","params":["btcusdt@kline_1s"],"id":1}"#).await;
+    let closed = socket.wait_for(|frame| frame["k"]["x"] == true).await["k"].clone();
+    let path = format!("/api/v3/klines?symbol=BTCUSDT&interval=1s&limit=1&startTime={}", closed["t"]);
+    let page: Value = serde_json::from_str(get(&exchange, &path).await.body()).unwrap();
+    assert_eq!((&page[0][5], &page[0][8]), (&closed["v"], &closed["n"]));
+}
+
+#[tokio::test]
 async fn times_are_in_microseconds_when_asked_for() {
     let exchange = running(SimConfig { trades: TradeFlow::per_second(100.0), ..SimConfig::default() }).await;
     let mut socket = Socket::open(&exchange, "/ws/btcusdt@trade?timeUnit=MICROSECOND").await;
@@ -128,7 +183,7 @@ async fn times_are_in_microseconds_when_asked_for() {
 async fn recorded_candles_are_told_first_open_and_then_closed() {
     let text =
         "open_time_ms,open,high,low,close,volume\n300000,1.0,3.0,0.5,2.0,10.5\n600000,2.0,2.5,1.5,2.40,1\n";
-    let recorded = pricepipe_exchange_sim::Recording::from_reader("klines", text.as_bytes()).unwrap();
+    let recorded = Recording::from_reader("klines", text.as_bytes()).unwrap();
     let tapes = vec![TapePlayback::new("ETHBTC".parse().unwrap(), recorded, TapePace::PerSecond(100.0))];
     let exchange = running(SimConfig { tapes, ..SimConfig::default() }).await;
     let mut socket = Socket::open(&exchange, "/ws/ethbtc@kline_5m").await;

@@ -115,6 +115,12 @@ async fn too_many_requests_are_refused_and_faults_are_met() {
         .faults()
         .add(Rule::once(Fault::PriceText { symbol: "ETHUSD".parse().unwrap(), text: "NaN".into() }));
     assert_eq!(json_of(&exchange, "/products/ETH-USD/ticker").await.1["price"], "NaN");
+    exchange
+        .faults()
+        .add(Rule::once(Fault::PriceText { symbol: "ETHUSD".parse().unwrap(), text: "3.50".into() }));
+    exchange.faults().add(Rule::once(Fault::PriceAsNumber));
+    let numeric = get(&exchange, "/products/ETH-USD/ticker").await;
+    assert!(numeric.body().contains(r#""price":3.50,"#), "{}", numeric.body());
 }
 
 #[tokio::test]

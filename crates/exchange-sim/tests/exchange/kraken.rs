@@ -167,6 +167,12 @@ async fn an_unknown_pair_is_refused_and_silence_has_a_heartbeat() {
 #[tokio::test]
 async fn faults_are_met() {
     let exchange = running().await;
+    exchange
+        .faults()
+        .add(Rule::once(Fault::PriceText { symbol: "ETHUSD".parse().unwrap(), text: "3.50".into() }));
+    exchange.faults().add(Rule::once(Fault::PriceAsNumber));
+    let numeric = get(&exchange, "/0/public/Ticker?pair=ETHUSD").await;
+    assert!(numeric.body().contains(r#""c":[3.50,"#), "{}", numeric.body());
     exchange.faults().add(Rule::once(Fault::status_with_body(502, "<html>")).on_path("/0/public"));
     assert_eq!(get(&exchange, "/0/public/Time").await.status(), 502);
     exchange
