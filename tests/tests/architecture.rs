@@ -64,6 +64,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("resvg", &["plot"]),
     ("rusqlite", &["store"]),
     ("rustix", &["cli"]),
+    ("rustls-native-certs", &["producer"]),
     ("schemars", &["api"]),
     ("tokio-tungstenite", &["exchange-sim", "producer"]),
 ];

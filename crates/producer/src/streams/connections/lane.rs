@@ -97,7 +97,8 @@ impl Lane {
         let stop = self.context.stop.clone();
         while !(stop.is_cancelled() && self.connections.is_empty()) {
             self.heartbeat.beat();
-            let wake = self.open_at.map_or_else(|| Instant::now() + BEAT, |at| at.min(Instant::now() + BEAT));
+            let open_at = self.open_at.filter(|_| self.next.is_none() && !stop.is_cancelled());
+            let beat = Instant::now() + BEAT;
             tokio::select! {
                 () = stop.cancelled(), if self.connections.is_empty() => {}
                 Some((number, note)) = noted.recv() => self.on_note(number, note),
@@ -106,8 +107,8 @@ impl Lane {
                     Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
                     Err(_) => {}
                 },
-                () = sleep_until(wake) => {
-                    if self.next.is_none() && self.open_at.is_some_and(|at| at <= Instant::now()) && !stop.is_cancelled() {
+                () = sleep_until(open_at.unwrap_or(beat).min(beat)) => {
+                    if open_at.is_some_and(|at| at <= Instant::now()) {
                         self.open(notes.clone());
                     }
                 }

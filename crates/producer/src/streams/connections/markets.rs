@@ -17,10 +17,6 @@ impl Markets {
         Markets { names, places }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
-    }
-
     /// What the exchange calls it. A place that there is not has no name.
     pub(super) fn name(&self, place: usize) -> &str {
         self.names.get(place).map_or("", String::as_str)
