@@ -57,8 +57,9 @@ fn prebuilt() -> Vec<RawDocumentBuf> {
     let document = |n| {
         let m = messages::message(n);
         let price: mongodb::bson::Decimal128 = m.price.to_string().parse().expect("bench");
+        let kind = m.kind().as_str();
         let document = doc! {
-            "_id": m.id, "symbol": m.symbol, "price": price, "exchange": &*m.exchange, "kind": m.kind().as_str(),
+            "_id": m.id, "symbol": m.symbol, "price": price, "exchange": &*m.exchange, "kind": kind,
             "time": date(m.time.as_millis()), "received": date(m.received.as_millis()),
         };
         RawDocumentBuf::try_from(&document).expect("bench")
