@@ -7,3 +7,4 @@ mod drain;
 mod idle;
 mod latency;
 mod queries;
+mod streams;

@@ -150,13 +150,19 @@ impl Sequence {
                 self.parts.events.sorted(exchange, Sorted::Known, known);
                 self.parts.events.sorted(exchange, Sorted::Postponed, postponed);
             }
-            Arrival::LastTrade { market, number, .. } => {
+            Arrival::LastTrade { connection, market, number } => {
+                tracing::trace!(connection, market, number, "the last trade is told");
                 if let Some(one) = self.markets.get_mut(market) {
                     one.order.exists(number, Noticed::Heartbeat, &mut self.acts);
                     self.act(market, None);
                 }
             }
-            Arrival::Subscribed { .. } | Arrival::Lost { .. } => {}
+            Arrival::Subscribed { connection, markets } => {
+                tracing::debug!(connection, markets = markets.len(), "markets are listened to");
+            }
+            Arrival::Lost { connection } => {
+                tracing::debug!(connection, "nothing more comes from a connection");
+            }
         }
     }
 
