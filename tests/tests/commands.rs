@@ -10,7 +10,7 @@ use std::{
 use pricepipe_tests::{command_line, generated};
 
 /// They run until they are told to stop.
-const ENDLESS: [&str; 3] = ["run", "simulate-exchange", "watch"];
+const ENDLESS: [&str; 4] = ["backfill", "run", "simulate-exchange", "watch"];
 /// A variable is missing, for one.
 const INVALID: i32 = 3;
 /// What this process may need of the network is not here.

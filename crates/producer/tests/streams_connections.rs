@@ -1,5 +1,7 @@
 //! Connections to streams: they are opened, subscribed, kept alive and replaced, whatever the exchange does to them.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
 mod support;
 
 use std::{

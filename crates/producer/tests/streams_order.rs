@@ -1,5 +1,7 @@
 //! What streams bring goes to Kafka in order and without a hole, whatever the exchange does to its frames.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here fails as it should")]
+
 mod support;
 
 use std::time::Duration;

@@ -97,7 +97,7 @@ mod tests {
         let history = seen(Exchange::Binance, "BTCUSDT", "1.5", 3, 7);
         let live = seen(Exchange::Binance, "BTCUSDT", "2.5", 4, 2);
         let expected = ("BTCUSDT".to_owned(), "2.5".to_owned(), Some(9), Some(0));
-        assert_eq!(told(&[history.clone(), live.clone()]), [expected.clone()]);
+        assert_eq!(told(&[history.clone(), live.clone()]), std::slice::from_ref(&expected));
         assert_eq!(told(&[live, history]), [expected]);
     }
 
