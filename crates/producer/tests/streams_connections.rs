@@ -61,7 +61,7 @@ async fn trading(per_second: f64, streams: StreamLimits) -> Running {
 }
 
 fn kafka() -> Kafka {
-    Kafka::start(1, &["trades"])
+    Kafka::start(1, &["trades", "test.gaps"])
 }
 
 fn always(exchange: &Running, fault: StreamFault) {

@@ -159,7 +159,12 @@ fn one_symbol(text: &str) -> Result<Symbol, Refusal> {
     if text.is_empty() {
         return Err(Refusal::empty_parameter("symbol"));
     }
-    text.parse().map_err(|_| Refusal::illegal_characters("symbol"))
+    own_form(text).ok_or_else(|| Refusal::illegal_characters("symbol"))
+}
+
+/// A symbol as Binance writes it, which has no slash.
+fn own_form(text: &str) -> Option<Symbol> {
+    text.parse().ok().filter(|symbol: &Symbol| symbol.pair().is_none())
 }
 
 /// A JSON array of strings without a single blank: the exchange checks the text before it reads it.
@@ -171,7 +176,7 @@ fn many_symbols(text: &str) -> Result<Vec<Symbol>, Refusal> {
     if items.is_empty() {
         return Err(Refusal::empty_parameter("symbols"));
     }
-    let quoted = |item: &str| item.strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+    let quoted = |item: &str| item.strip_prefix('"')?.strip_suffix('"').and_then(own_form);
     let symbols: Option<Vec<Symbol>> = items.split(',').map(quoted).collect();
     let symbols = symbols.ok_or_else(illegal)?;
     if symbols.iter().collect::<HashSet<_>>().len() < symbols.len() {
