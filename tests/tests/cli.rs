@@ -339,3 +339,27 @@ fn the_version_and_completions_for_every_shell_are_told() {
         assert!(code == 0 && script.contains("simulate-exchange"), "{shell}");
     }
 }
+
+#[test]
+fn three_exchanges_stream_into_one_collection_and_candles_into_one_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulated =
+        ["--simulate", "--stop-after", "6", "--progress", "json", "--admin-address", "127.0.0.1:0"];
+    let file = example("three-exchanges.yaml");
+    let (code, out, err) = run(folder.path(), &[&["run", &file], &simulated[..]].concat());
+    assert_eq!(code, 0, "{err}");
+    for market in ["BTC/USD coinbase", "BTC/USD kraken", "BTC/USDT binance"] {
+        let of = |line: &&str| line.contains(market) && !line.contains("\"messages\":0");
+        assert!(out.lines().filter(of).count() > 1, "{market} brings trades:\n{out}");
+    }
+    let summary: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert!(summary["produced"] == summary["stored"] && summary["duplicates"] == 0, "{summary}");
+
+    let file = example("quickstart.yaml");
+    let history = ["backfill", &file, "--start", "30m", "--interval", "1m"];
+    let simulated = ["--simulate", "--progress", "json", "--admin-address", "127.0.0.1:0"];
+    let (code, out, err) = run(folder.path(), &[&history[..], &simulated[..]].concat());
+    let summary: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert!(code == 0 && summary["produced"].as_u64() > Some(0), "{out}{err}");
+    assert_eq!(summary["produced"], summary["stored"], "{summary}");
+}

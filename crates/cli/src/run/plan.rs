@@ -1,9 +1,12 @@
 //! Everything that a run is made of, and its course: connect, work, drain, judge.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use pricepipe_core::{
-    Pipeline,
+    Exchange, Pipeline, Symbol,
     config::{Feed, KafkaConnection, KafkaCredentials, StoreConfig},
 };
 use pricepipe_exchange_sim::SimConfig;
@@ -75,7 +78,7 @@ impl Plan {
 
     /// Starts the simulated exchange with the pipeline's symbols and points every source at it.
     pub(super) async fn simulate(&mut self) -> Result<pricepipe_exchange_sim::Running, Failed> {
-        let symbols = self.pipeline.symbols.iter().map(|s| s.symbol.clone()).collect();
+        let symbols = listed(&self.pipeline);
         let exchange = pricepipe_exchange_sim::start(SimConfig { symbols, ..SimConfig::for_demo() });
         let exchange = exchange.await.map_err(|error| Failed::because(Exit::Failure, &error))?;
         for source in &mut self.pipeline.sources {
@@ -156,4 +159,11 @@ impl Plan {
     pub(super) fn process(&self) -> &Process {
         &self.process
     }
+}
+
+/// The symbols as the simulated exchange lists them: in Binance's form, from which it knows what the others call them.
+fn listed(pipeline: &Pipeline) -> Vec<Symbol> {
+    let own = |symbol: &Symbol| Exchange::Binance.market(symbol).parse().ok();
+    let symbols: BTreeSet<Symbol> = pipeline.symbols.iter().filter_map(|s| own(&s.symbol)).collect();
+    symbols.into_iter().collect()
 }

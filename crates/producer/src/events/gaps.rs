@@ -12,7 +12,6 @@ labels! {
         Repaired = "repaired",
         Known = "known",
         Postponed = "postponed",
-        Conflated = "conflated",
     }
 }
 
@@ -39,7 +38,7 @@ impl GapMetrics {
             sorted: metrics.counters(
                 "source_sorted_records_total",
                 "Observations that did not just follow: repaired from history, known already, postponed for lack of \
-                 room, conflated because Kafka was busy",
+                 room",
                 &["exchange", "outcome"],
             ),
         };

@@ -240,7 +240,9 @@ impl Sequence {
             }
             self.parts.events.price_arrived(&route, price, received);
         }
-        self.parts.events.sorted(self.parts.topic.exchange, Sorted::Conflated, conflated);
+        if conflated > 0 {
+            self.parts.events.conflated(self.parts.topic.exchange, stream.as_str(), conflated);
+        }
         true
     }
 
