@@ -46,11 +46,13 @@ fn report(path: &Path, documents: Vec<Document>) -> Result<Exit, Failed> {
 
 fn describe(pipeline: &Pipeline) -> String {
     let (estimate, symbols) = (pipeline.estimate(), pipeline.symbols.len());
+    let uncounted = pipeline.sources.iter().any(|source| source.rest().is_none());
     format!(
-        "{} is valid: {symbols} {}, {} messages a day, request weight {} a minute",
+        "{} is valid: {symbols} {}, {} messages a day{}, request weight {} a minute",
         pipeline.name,
         if symbols == 1 { "symbol" } else { "symbols" },
         estimate.messages_per_day,
+        if uncounted { " besides trades, offers and history, which nobody can count beforehand" } else { "" },
         estimate.request_weight_per_minute,
     )
 }
