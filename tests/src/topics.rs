@@ -29,6 +29,12 @@ pub async fn create(servers: &str, topics: &[&str], partitions: i32) {
     for result in admin.create_topics(&new, &options).await.expect("Kafka answers") {
         result.expect("a topic is created");
     }
+    // A broker answers a creation before it tells others of the topic.
+    let start = std::time::Instant::now();
+    while !topics.iter().all(|topic| exists(servers, topic)) {
+        assert!(start.elapsed() < PATIENCE, "{topics:?} are not seen");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 /// Produces values, each with its key, and waits until all are acknowledged.
