@@ -30,10 +30,10 @@ pub async fn create(servers: &str, topics: &[&str], partitions: i32) {
         result.expect("a topic is created");
     }
     // A broker answers a creation before it tells others of the topic.
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while !topics.iter().all(|topic| exists(servers, topic)) {
         assert!(start.elapsed() < PATIENCE, "{topics:?} are not seen");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
