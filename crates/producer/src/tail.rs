@@ -12,21 +12,29 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Message},
 };
+use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 
 /// What is still unread of a topic: of each partition what lies before that which was read.
 pub(crate) struct Tail<'a> {
     consumer: &'a BaseConsumer,
     topic: &'a str,
+    /// How long each answer, and the next message, may be in coming.
+    patience: Duration,
+    stop: &'a CancellationToken,
     unread: BTreeMap<i32, Range<i64>>,
 }
 
 impl<'a> Tail<'a> {
     /// A topic as it is now; nothing when it does not exist.
-    pub(crate) fn of(consumer: &'a BaseConsumer, topic: &'a str) -> Result<Option<Self>, KafkaError> {
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    pub(crate) fn of(
+        consumer: &'a BaseConsumer,
+        topic: &'a str,
+        patience: Duration,
+        stop: &'a CancellationToken,
+    ) -> Result<Option<Self>, KafkaError> {
+        let metadata = consumer.fetch_metadata(Some(topic), patience)?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };
@@ -38,14 +46,14 @@ impl<'a> Tail<'a> {
         }
         let mut unread = BTreeMap::new();
         for partition in found.partitions() {
-            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE)?;
+            let (low, high) = consumer.fetch_watermarks(topic, partition.id(), patience)?;
             unread.insert(partition.id(), low..high);
         }
-        Ok(Some(Tail { consumer, topic, unread }))
+        Ok(Some(Tail { consumer, topic, patience, stop, unread }))
     }
 
     /// Reads the last so many offsets of each partition that are still unread, those of a partition in their order.
-    /// False when nothing was left to read.
+    /// False when nothing was left to read, or when told to stop.
     pub(crate) fn read_back(
         &mut self,
         count: i64,
@@ -65,6 +73,9 @@ impl<'a> Tail<'a> {
         self.consumer.assign(&assignment)?;
         let mut heard = Instant::now();
         while !ends.is_empty() {
+            if self.stop.is_cancelled() {
+                return Ok(false);
+            }
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     heard = Instant::now();
@@ -82,8 +93,8 @@ impl<'a> Tail<'a> {
                     heard = Instant::now();
                     ends.remove(&partition);
                 }
-                Some(Err(error)) if heard.elapsed() > PATIENCE => return Err(error),
-                None if heard.elapsed() > PATIENCE => {
+                Some(Err(error)) if heard.elapsed() > self.patience => return Err(error),
+                None if heard.elapsed() > self.patience => {
                     return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
                 }
                 Some(Err(_)) | None => {}

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use pricepipe_core::{
@@ -13,18 +13,20 @@ use pricepipe_core::{
     message,
 };
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
-    error::{KafkaError, RDKafkaErrorCode},
+    ClientConfig, Message,
+    consumer::BaseConsumer,
+    error::KafkaError,
     message::{BorrowedMessage, Headers},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::course::Position;
-use crate::route::{REPLAY, Route};
+use crate::{
+    route::{REPLAY, Route},
+    tail::Tail,
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(100);
 /// So many messages of each partition are looked at in one go, the newest first …
 const CHUNK: i64 = 10_000;
 /// … and at most so many of all. What lies further back is asked for again, and stored once as ever.
@@ -44,9 +46,6 @@ pub(crate) struct Wanted {
 /// The last messages that were found, by Kafka key.
 pub(crate) type Found = HashMap<String, Position>;
 
-/// Offsets by partition: from, and up to.
-type Ranges = BTreeMap<i32, (i64, i64)>;
-
 impl Wanted {
     /// Looks for them. What was never replayed is not found.
     pub(crate) fn find(&self) -> Result<Found, KafkaError> {
@@ -64,59 +63,27 @@ impl Wanted {
 
     /// Looks through a topic, from its end backwards, until so many markets are found.
     fn find_in(&self, consumer: &BaseConsumer, topic: &str, markets: usize) -> Result<Found, KafkaError> {
-        let mut left = partitions(consumer, topic)?;
+        let Some(mut tail) = Tail::of(consumer, topic, PATIENCE, &self.stop)? else {
+            return Ok(Found::new());
+        };
         let (mut found, mut looked_at) = (Found::new(), 0);
-        while looked_at < FURTHEST && found.len() < markets && !self.stop.is_cancelled() {
-            left.retain(|_, (oldest, end)| *oldest < *end);
-            if left.is_empty() {
+        while looked_at < FURTHEST && found.len() < markets {
+            let mut last = Found::new();
+            let more = tail.read_back(CHUNK, |message| {
+                let (key, position) = self.position(message)?;
+                last.insert(key, position);
+                Some(())
+            })?;
+            if !more {
                 break;
             }
-            let chunk = |(&partition, &(oldest, end)): (&i32, &(i64, i64))| {
-                (partition, ((end - CHUNK).max(oldest), end))
-            };
-            let ranges: Ranges = left.iter().map(chunk).collect();
             // What was found before lies behind all of this.
-            for (key, position) in self.read(consumer, topic, &ranges)? {
+            for (key, position) in last {
                 found.entry(key).or_insert(position);
-            }
-            for (partition, (start, _)) in ranges {
-                left.entry(partition).and_modify(|(_, end)| *end = start);
             }
             looked_at += CHUNK;
         }
         Ok(found)
-    }
-
-    /// Reads these ranges to their ends. Gives the last position of each market in them.
-    fn read(&self, consumer: &BaseConsumer, topic: &str, ranges: &Ranges) -> Result<Found, KafkaError> {
-        let mut assignment = TopicPartitionList::new();
-        for (partition, (start, _)) in ranges {
-            assignment.add_partition_offset(topic, *partition, Offset::Offset(*start))?;
-        }
-        consumer.assign(&assignment)?;
-        let (mut last, mut open, mut heard) = (Found::new(), ranges.clone(), Instant::now());
-        while !open.is_empty() && !self.stop.is_cancelled() {
-            match consumer.poll(POLL) {
-                Some(Ok(message)) => {
-                    let end = open.get(&message.partition()).map_or(0, |(_, end)| *end);
-                    if message.offset() < end {
-                        last.extend(self.position(&message));
-                    }
-                    if message.offset() + 1 >= end {
-                        open.remove(&message.partition());
-                    }
-                }
-                // The last messages may have been removed meanwhile, or be a transaction's own.
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    open.remove(&partition);
-                }
-                Some(Err(error)) => return Err(error),
-                None if heard.elapsed() < PATIENCE => continue,
-                None => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
-            }
-            heard = Instant::now();
-        }
-        Ok(last)
     }
 
     /// What a message of this replay says of how far it was; `None` for every other message.
@@ -142,19 +109,4 @@ impl Wanted {
         };
         ours.then(|| (key.to_owned(), (event, read.time)))
     }
-}
-
-/// The oldest offset of each partition, and one after the newest. A topic that does not exist yet has none.
-fn partitions(consumer: &BaseConsumer, topic: &str) -> Result<Ranges, KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-    let Some(known) = metadata.topics().iter().find(|known| known.name() == topic) else {
-        return Ok(Ranges::new());
-    };
-    match known.error().map(RDKafkaErrorCode::from) {
-        None => {}
-        Some(RDKafkaErrorCode::UnknownTopicOrPartition) => return Ok(Ranges::new()),
-        Some(code) => return Err(KafkaError::MetadataFetch(code)),
-    }
-    let ends = |partition: i32| Ok((partition, consumer.fetch_watermarks(topic, partition, PATIENCE)?));
-    known.partitions().iter().map(|partition| ends(partition.id())).collect()
 }

@@ -45,6 +45,8 @@ use crate::{
 const FIRST_PART: i64 = 1_000;
 /// The most messages of a partition that are looked through for a market that may never have been in it.
 const MOST_MESSAGES: i64 = 200_000;
+/// How long Kafka may take for each answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Nor is a topic read for longer.
 const LONGEST: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -74,8 +76,8 @@ impl Resume {
         let mut announcer = Announcer::new(condition, "Kafka: ");
         loop {
             heartbeat.beat();
-            let look = self.clone();
-            let looked = tokio::task::spawn_blocking(move || look.look());
+            let (look, asked_to_stop) = (self.clone(), stop.clone());
+            let looked = tokio::task::spawn_blocking(move || look.look(&asked_to_stop));
             let found = tokio::select! {
                 () = stop.cancelled() => return None,
                 found = looked => found,
@@ -96,7 +98,7 @@ impl Resume {
         }
     }
 
-    fn look(&self) -> Result<Standing, KafkaError> {
+    fn look(&self, stop: &CancellationToken) -> Result<Standing, KafkaError> {
         let mut marks = self.known();
         if !self.topic.stream.is_complete() {
             return Ok(Standing::default());
@@ -109,9 +111,13 @@ impl Resume {
             topics.entry(route.topic.as_str()).or_default().insert(route.key.as_bytes(), place);
         }
         for (topic, markets) in topics {
-            self.marks_of(&consumer, topic, &markets, &mut marks)?;
+            let tail = Tail::of(&consumer, topic, PATIENCE, stop)?;
+            tail.map_or(Ok(()), |tail| self.marks_of(tail, &markets, &mut marks))?;
         }
-        let gaps = self.open_gaps(&consumer)?;
+        let gaps = match Tail::of(&consumer, &self.gaps_topic, PATIENCE, stop)? {
+            Some(tail) => self.open_gaps(tail)?,
+            None => Vec::new(),
+        };
         for (place, gap) in &gaps {
             // Nothing before an open gap is missing, so it says itself how far a market has come.
             let before = market::before(&self.topic, gap.from);
@@ -142,12 +148,10 @@ impl Resume {
     /// Reads a topic backwards until every market of it was found, or enough was read.
     fn marks_of(
         &self,
-        consumer: &BaseConsumer,
-        topic: &str,
+        mut tail: Tail<'_>,
         markets: &HashMap<&[u8], usize>,
         marks: &mut HashMap<usize, Mark>,
     ) -> Result<(), KafkaError> {
-        let Some(mut tail) = Tail::of(consumer, topic)? else { return Ok(()) };
         let (start, mut part, mut found) = (Instant::now(), FIRST_PART, HashMap::new());
         let mut read = 0;
         while found.len() < markets.len() && read < MOST_MESSAGES && start.elapsed() < LONGEST {
@@ -183,8 +187,7 @@ impl Resume {
     }
 
     /// The gaps of our markets whose last word is that they are open.
-    fn open_gaps(&self, consumer: &BaseConsumer) -> Result<Vec<(usize, Gap)>, KafkaError> {
-        let Some(mut tail) = Tail::of(consumer, &self.gaps_topic)? else { return Ok(Vec::new()) };
+    fn open_gaps(&self, mut tail: Tail<'_>) -> Result<Vec<(usize, Gap)>, KafkaError> {
         let mut last: BTreeMap<String, (usize, Gap)> = BTreeMap::new();
         tail.read_back(i64::MAX, |message| {
             let gap = Gap::decode(message.payload()?).ok()?;
