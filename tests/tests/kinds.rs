@@ -51,9 +51,17 @@ fn consumer(stage: &Stage) -> Worker {
     Worker::start("pricepipe-consumer", &config, &variables, stage.folder.path())
 }
 
-async fn consume_with_kills(stage: &Stage, shelves: &BTreeSet<Shelf>) {
+/// Each consumer has a share of the messages that nobody had before it, so there is always something to be killed at.
+async fn consume_with_kills(stage: &Stage, shelves: &BTreeSet<Shelf>, sent: &[PriceMessage]) {
     let mut moments = random_moments(Duration::from_millis(300));
+    let mut shares = sent.chunks(sent.len().div_ceil(KILLS + 1));
+    let mut produce_a_share = || {
+        let share = shares.next().expect("one for each").iter().zip(0..);
+        let records = share.map(|(message, n)| (format!("key-{}", n % 97), Cow::Owned(message.encode())));
+        topics::produce(&stage.kafka, &stage.topic(), records);
+    };
     for _ in 0..KILLS {
+        produce_a_share();
         let mut killed = consumer(stage);
         let begun = || killed.metric("pricepipe_sink_documents_total", "inserted") > 0.0;
         eventually("something is stored", GRACE, begun);
@@ -65,6 +73,7 @@ async fn consume_with_kills(stage: &Stage, shelves: &BTreeSet<Shelf>) {
         }
         println!("killed with {stored:?} stored");
     }
+    produce_a_share();
     let mut last = consumer(stage);
     let (group, topic) = (stage.pipeline.group(), stage.topic());
     eventually("lag returns to 0", GRACE, || topics::lag(&stage.kafka, &group, &topic) == 0);
@@ -84,11 +93,9 @@ fn audit(stage: &Stage, code: i32) -> serde_json::Value {
 async fn all_kinds_of_one_topic_are_once_in_their_collections_whatever_is_killed() {
     let stage = Stage::new("kinds", 3).await;
     let sent: Vec<PriceMessage> = (0..MESSAGES).map(message).collect();
-    let records = sent.iter().zip(0..).map(|(m, n)| (format!("key-{}", n % 97), Cow::Owned(m.encode())));
-    topics::produce(&stage.kafka, &stage.topic(), records);
     let shelves: BTreeSet<Shelf> = sent.iter().map(|message| Shelf::of(&message.details)).collect();
     assert_eq!(shelves.len(), 4);
-    consume_with_kills(&stage, &shelves).await;
+    consume_with_kills(&stage, &shelves, &sent).await;
 
     for shelf in &shelves {
         let of_shelf: Vec<&PriceMessage> =

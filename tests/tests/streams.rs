@@ -109,7 +109,7 @@ async fn trial(file: &Path, fault: Option<&str>) -> (Trades, f64) {
     let mut settled = (0, 0);
     eventually("nothing more comes", GRACE, || {
         settled = (count(), if count() == settled.0 { settled.1 + 1 } else { 0 });
-        settled.1 > 30
+        settled.1 > 60
     });
     let sorted = |outcome| last.metric("pricepipe_source_sorted_records_total", outcome);
     println!("repaired {}, doubled {}", sorted("repaired"), sorted("known"));

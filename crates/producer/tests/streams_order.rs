@@ -10,7 +10,9 @@ use pricepipe_core::{
     Exchange, GapOutcome, PriceMessage,
     config::{Feed, HistoryConfig, ProducerConfig, SourceConfig, Stream, SymbolRoute, WebsocketConfig},
 };
-use pricepipe_exchange_sim::{Fault, Rule, Running, SimConfig, StreamFault, TradeFlow, start};
+use pricepipe_exchange_sim::{
+    Fault, Recording, Rule, Running, SimConfig, StreamFault, TapePace, TapePlayback, TradeFlow, start,
+};
 use support::{Kafka, Producer, SECOND, config, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -106,6 +108,32 @@ async fn what_was_traded_between_two_processes_is_found_and_repaired() {
         producer.stop().await.unwrap();
         assert!(complete(&kafka, &[]).len() >= 200, "{source}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_traded_unheard_is_found_in_a_market_that_is_silent_since() {
+    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+        let (kafka, symbol) = (kafka(), "BTCUSDT".parse().unwrap());
+        let tape = TapePlayback::new(symbol, recording(60), TapePace::PerSecond(50.0));
+        let exchange = start(SimConfig { tapes: vec![tape], ..SimConfig::default() }).await.unwrap();
+        let producer = Producer::start(listening(&kafka, &exchange, source));
+        producer.produces(20, PATIENCE).await;
+        producer.stop().await.unwrap();
+        let last = || exchange.trade_ids(&"BTCUSDT".parse().unwrap()).map(|ids| ids.1);
+        eventually("the last trade happens", PATIENCE, || last() == Some(1_060)).await;
+        let producer = Producer::start(listening(&kafka, &exchange, source));
+        producer.produces(1, PATIENCE).await;
+        nothing_is_missing(&producer).await;
+        producer.stop().await.unwrap();
+        assert_eq!(complete(&kafka, &[]).last(), Some(&1_060), "{source}");
+    }
+}
+
+/// So many trades, numbered from 1,001 on.
+fn recording(trades: u64) -> Recording {
+    let row = |n: u64| format!("{},{},2.50,1.00,buy\n", 1_000 + n, 1_700_000_000_000 + n);
+    let rows: String = (1..=trades).map(row).collect();
+    Recording::from_reader("made up", format!("id,time_ms,price,quantity,side\n{rows}").as_bytes()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

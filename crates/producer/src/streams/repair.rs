@@ -64,7 +64,9 @@ pub(crate) struct Repair {
     markets: Arc<[String]>,
     /// When each market may ask, the one that has waited longest first.
     queue: BTreeSet<(Instant, usize)>,
-    /// The markets that wait or are asking.
+    /// The same for markets of which nothing is known to be missing: they ask when nobody else does.
+    checks: BTreeSet<(Instant, usize)>,
+    /// The markets that are in the queue or are asking.
     wanting: HashSet<usize>,
     asking: JoinSet<(usize, Result<Page, String>)>,
     fault: bool,
@@ -77,6 +79,7 @@ impl Repair {
             topic,
             markets: markets.into(),
             queue: BTreeSet::new(),
+            checks: BTreeSet::new(),
             wanting: HashSet::new(),
             asking: JoinSet::new(),
             fault: is_switched_off(),
@@ -90,9 +93,15 @@ impl Repair {
         }
     }
 
+    /// A market is to be asked about in case something is missing, after so long and when nothing is that is known.
+    pub(crate) fn check(&mut self, market: usize, wait: Duration) {
+        self.checks.insert((Instant::now() + wait, market));
+    }
+
     /// Waits for what comes next. May be given up at any time.
     pub(crate) async fn turn(&mut self) -> Turn {
-        let due = self.queue.first().filter(|_| self.asking.len() < AT_ONCE).copied();
+        let wanted = self.queue.first().filter(|_| self.asking.len() < AT_ONCE).copied();
+        let check = self.checks.first().filter(|_| self.queue.is_empty() && self.asking.is_empty()).copied();
         tokio::select! {
             Some(answered) = self.asking.join_next() => {
                 // A task that died has said so; its market asks again when the next hole is found.
@@ -100,9 +109,13 @@ impl Repair {
                 self.wanting.remove(&market);
                 Turn::Answered(market, answer)
             }
-            () = at(due) => {
-                let market = self.queue.pop_first().map_or(0, |(_, market)| market);
+            market = at(wanted) => {
+                self.queue.pop_first();
                 self.wanting.remove(&market);
+                Turn::Due(market)
+            }
+            market = at(check) => {
+                self.checks.pop_first();
                 Turn::Due(market)
             }
         }
@@ -123,9 +136,13 @@ impl Repair {
     }
 }
 
-async fn at(due: Option<(Instant, usize)>) {
+/// The market, at its moment.
+async fn at(due: Option<(Instant, usize)>) -> usize {
     match due {
-        Some((due, _)) => sleep_until(due).await,
+        Some((moment, market)) => {
+            sleep_until(moment).await;
+            market
+        }
         None => future::pending().await,
     }
 }

@@ -35,6 +35,8 @@ use crate::{
 const MOST_WAITING: usize = 50_000;
 /// A sink without room is asked again after so long.
 const BUSY: Duration = Duration::from_millis(5);
+/// A market that is silent for so long after a subscription may have missed its last observations before it.
+const UNHEARD: Duration = Duration::from_secs(3);
 const TICK: Duration = Duration::from_secs(1);
 
 /// What the order of a source works with.
@@ -159,6 +161,11 @@ impl Sequence {
             }
             Arrival::Subscribed { connection, markets } => {
                 tracing::debug!(connection, markets = markets.len(), "markets are listened to");
+                for place in markets {
+                    if self.markets.get_mut(place).is_some_and(|market| market.subscribed(connection)) {
+                        self.parts.repair.check(place, UNHEARD);
+                    }
+                }
             }
             Arrival::Lost { connection } => {
                 tracing::debug!(connection, "nothing more comes from a connection");
@@ -178,7 +185,7 @@ impl Sequence {
 
     fn ask(&mut self, place: usize) {
         let Some(market) = self.markets.get_mut(place) else { return };
-        if let Some(question) = market.question(self.parts.topic.stream) {
+        if let Some(question) = market.question(self.parts.topic.stream, clock::now()) {
             self.parts.repair.ask(place, question);
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Market {
     latest: Option<Event>,
     /// The connection that brought the last one.
     connection: Option<u64>,
+    /// A connection that is subscribed and has brought nothing yet: what was missed before it is seen only with its first.
+    unheard: Option<u64>,
     /// When the last one that was sent happened.
     last: Option<Timestamp>,
     /// Where history goes on after its last page, when that did not reach what is missing.
@@ -82,6 +84,7 @@ impl Market {
             order: Order::after(steps(topic), mark.map(|mark| mark.number)),
             latest: None,
             connection: None,
+            unheard: None,
             last: mark.map(|mark| mark.time),
             place: None,
             doubt: (0, 0),
@@ -108,6 +111,7 @@ impl Market {
             acts.push(Act::Send(item));
             return Fate::Sent;
         };
+        self.unheard.take_if(|unheard| *unheard == connection);
         let noticed = match self.connection.replace(connection) {
             None => Noticed::Restart,
             Some(before) if before == connection => Noticed::Skip,
@@ -121,15 +125,27 @@ impl Market {
         self.last = Some(item.time);
     }
 
+    /// A connection is subscribed. True when something may have been missed before it, which history is to be asked
+    /// about if the market stays silent.
+    pub(crate) fn subscribed(&mut self, connection: u64) -> bool {
+        let is_new = self.order.next().is_some() && self.connection != Some(connection);
+        self.unheard = Some(connection).filter(|_| is_new);
+        is_new
+    }
+
     /// What to ask history now; nothing when nothing is missing any more.
-    pub(crate) fn question(&mut self, stream: Stream) -> Option<Place> {
-        let wanted = self.order.wanted()?;
+    pub(crate) fn question(&mut self, stream: Stream, now: Timestamp) -> Option<Place> {
+        let unheard = self.unheard.take().is_some();
+        let (from, end) = match self.order.wanted() {
+            Some(wanted) => (wanted, if unheard { now } else { moment(self.order.beyond()) }),
+            None => (self.order.next().filter(|_| unheard)?, now),
+        };
         if let Some(place) = self.place.take() {
             return Some(place);
         }
         Some(match stream {
-            Stream::Kline => Place::Candles { start: moment(wanted), end: moment(self.order.beyond()) },
-            _ => Place::Trades(From::Number(wanted, self.last)),
+            Stream::Kline => Place::Candles { start: moment(from), end },
+            _ => Place::Trades(From::Number(from, self.last)),
         })
     }
 
@@ -140,6 +156,9 @@ impl Market {
         received: Timestamp,
         acts: &mut Vec<Act<Item>>,
     ) -> (u64, Option<Loss>) {
+        if self.order.wanted().is_none() {
+            self.learn(&page, acts);
+        }
         let Some(wanted) = self.order.wanted() else { return (0, None) };
         let (mut filled, mut loss, mut ahead) = (0, None, false);
         for record in page.records {
@@ -167,6 +186,14 @@ impl Market {
             }
         }
         (filled, loss)
+    }
+
+    /// History was asked in case something is missing: what it tells besides what was sent is.
+    fn learn(&mut self, page: &Page, acts: &mut Vec<Act<Item>>) {
+        let noticed = if self.connection.is_none() { Noticed::Restart } else { Noticed::Reconnect };
+        if let Some(newest) = page.records.iter().filter_map(|record| number(&record.event)).max() {
+            self.order.exists(newest, noticed, acts);
+        }
     }
 
     /// When to ask history, or ask it again.

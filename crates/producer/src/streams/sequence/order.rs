@@ -156,6 +156,11 @@ impl<T> Order<T> {
         self.next.filter(|_| !self.holes.is_empty())
     }
 
+    /// The number that is sent next; none before the first one was seen.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.next
+    }
+
     /// The number after the highest one that is known to exist.
     pub(crate) fn beyond(&self) -> u64 {
         self.beyond

@@ -51,13 +51,13 @@ fn a_hole_says_how_it_was_noticed() {
 #[test]
 fn history_is_asked_for_the_first_number_that_is_missing_and_no_more_once_nothing_is() {
     let mut market = market(10);
-    assert_eq!(market.question(Stream::Trade), None);
+    assert_eq!(market.question(Stream::Trade, time(99)), None);
     take(&mut market, 13, 1);
     let wanted = Place::Trades(From::Number(11, Some(time(10))));
-    assert_eq!(market.question(Stream::Trade), Some(wanted), "near the moment of the last one");
+    assert_eq!(market.question(Stream::Trade, time(99)), Some(wanted), "near the moment of the last one");
     let mut acts = Vec::new();
     assert_eq!(market.fill(page(11..=13), time(13), &mut acts), (2, None));
-    assert_eq!(market.question(Stream::Trade), None);
+    assert_eq!(market.question(Stream::Trade, time(99)), None);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_page_that_ends_before_what_is_missing_is_followed_by_the_next() {
     let next = Some(Place::Trades(From::Cursor(5)));
     let before = Page { next, ..page(1..=9) };
     assert_eq!(market.fill(before, time(9), &mut Vec::new()), (0, None));
-    assert_eq!((market.question(Stream::Trade), market.patience()), (next, DISORDER));
+    assert_eq!((market.question(Stream::Trade, time(99)), market.patience()), (next, DISORDER));
 }
 
 #[test]
@@ -97,6 +97,27 @@ fn history_that_is_behind_is_asked_again_and_again_but_not_for_ever() {
     assert!(waits.is_sorted() && waits.iter().all(|wait| *wait <= LONGEST_WAIT), "{waits:?}");
     assert_eq!(market.fill(Page::default(), time(12), &mut Vec::new()).1, Some(Loss::NotHeld));
     assert_eq!(market.order.wanted(), None);
+}
+
+#[test]
+fn a_market_that_is_silent_after_a_subscription_is_asked_about_once() {
+    let mut market = market(10);
+    let next = Some(Place::Trades(From::Number(11, Some(time(10)))));
+    assert!(market.subscribed(1));
+    assert_eq!(market.question(Stream::Trade, time(99)), next);
+    assert_eq!(market.question(Stream::Trade, time(99)), None, "it was asked about");
+    let mut acts = Vec::new();
+    assert_eq!(market.fill(Page::default(), time(99), &mut acts), (0, None), "nothing was traded");
+    assert_eq!((acts.len(), market.patience()), (0, DISORDER));
+
+    assert!(market.subscribed(2));
+    assert!(market.question(Stream::Trade, time(99)).is_some());
+    assert_eq!(market.fill(page(9..=12), time(99), &mut acts), (2, None), "two were missed");
+    assert_eq!((noticed(&acts), market.order.wanted()), (Some(Noticed::Restart), None));
+
+    assert!(market.subscribed(3));
+    take(&mut market, 13, 3);
+    assert_eq!(market.question(Stream::Trade, time(99)), None, "it has told itself that nothing is missing");
 }
 
 #[test]
