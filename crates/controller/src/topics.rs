@@ -49,10 +49,11 @@ impl Visit<'_> {
         }
         let wanted = pipeline.all_topics();
         let visit: &Visit<'_> = self;
-        let intend =
-            async |topics| visit.write(&PricePipelineStatus { topics, ..visit.previous.clone() }).await;
+        let write = |topics| async move {
+            visit.write(&PricePipelineStatus { topics, ..visit.previous.clone() }).await
+        };
         let Ensured { health, topics, problems } =
-            kafka::ensure(admin, &wanted, &pipeline.topic_settings, &self.previous.topics, intend).await?;
+            kafka::ensure(admin, &wanted, &pipeline.topic_settings, &self.previous.topics, write).await?;
         self.context.observations.topics(&self.key.namespace, &self.key.name, health.as_ref());
         let complete =
             wanted.iter().all(|wanted| topics.iter().any(|topic| topic.name == wanted.name.as_str()));

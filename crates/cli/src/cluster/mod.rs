@@ -79,12 +79,9 @@ impl Cluster {
             config.set(ERRORS_AS_EVENTS.0, ERRORS_AS_EVENTS.1);
             config
         };
-        // In name only, so that whoever may read as the pipeline does needs no further right.
-        let groups = kafka::group_admin(&connection, credentials.as_ref(), CLIENT_ID, &group);
-        let topics = telling(kafka::admin(&connection, credentials.as_ref(), CLIENT_ID))
-            .create()
-            .map_err(|error| unusable(&error))?;
-        Ok(Cluster { topics, groups: Groups::new(telling(groups)), connection, credentials, group })
+        let settings = telling(kafka::admin(&connection, credentials.as_ref(), CLIENT_ID));
+        let topics = settings.create().map_err(|error| unusable(&error))?;
+        Ok(Cluster { topics, groups: Groups::new(settings), connection, credentials, group })
     }
 
     /// The addresses, for texts.
@@ -126,15 +123,15 @@ impl Cluster {
             .map_err(|error| self.failed(&error))
     }
 
-    /// The offsets that the pipeline's consumers have committed.
-    pub(crate) fn committed(&self) -> Result<Offsets, Failed> {
-        self.groups.committed_offsets(&self.group, PATIENCE).map_err(|error| self.failed(&error))
+    /// The offsets that the pipeline's consumers have committed of these partitions.
+    pub(crate) fn committed(&self, partitions: &[(String, i32)]) -> Result<Offsets, Failed> {
+        self.groups.committed_offsets(&self.group, partitions, PATIENCE).map_err(|error| self.failed(&error))
     }
 
     /// Settings of a client that reads what is committed to the topics, and joins no group.
     pub(crate) fn reader(&self) -> ClientConfig {
         let credentials = self.credentials.as_ref();
-        let mut config = kafka::group_admin(&self.connection, credentials, CLIENT_ID, &self.group);
+        let mut config = kafka::reader(&self.connection, credentials, CLIENT_ID, &self.group);
         config
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")

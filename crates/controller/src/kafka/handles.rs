@@ -18,7 +18,7 @@ const CLIENT_ID: &str = "pricepipe-controller";
 /// In name only: nobody joins it. Whoever may describe the pipelines' groups, `pricepipe.*`, may describe this one.
 const GROUP: &str = "pricepipe.controller";
 
-/// The client for topics, the one for groups once a group was asked about, and settings of those that read.
+/// The client for topics, those for groups once a group was asked about, and settings of those that read.
 pub(super) struct Handles {
     topics: AdminClient<DefaultClientContext>,
     groups: Groups,
@@ -41,7 +41,7 @@ impl Handles {
         };
         Ok(Handles {
             topics: complete(kafka::admin(connection, credentials, CLIENT_ID)).create()?,
-            groups: Groups::new(complete(kafka::group_admin(connection, credentials, CLIENT_ID, GROUP))),
+            groups: Groups::new(complete(kafka::admin(connection, credentials, CLIENT_ID))),
             reader: reader(connection, credentials, ca_pem),
         })
     }
@@ -65,7 +65,7 @@ impl Handles {
         &self.reader
     }
 
-    /// What both clients have met since they were last asked.
+    /// What these clients have met since they were last asked.
     pub(super) fn notices(&self) -> impl Iterator<Item = Notice> {
         native::notices(self.topics()).into_iter().chain(self.groups.notices())
     }
@@ -76,7 +76,7 @@ fn reader(
     credentials: Option<&KafkaCredentials>,
     ca_pem: Option<&str>,
 ) -> ClientConfig {
-    let mut config = kafka::group_admin(connection, credentials, CLIENT_ID, GROUP);
+    let mut config = kafka::reader(connection, credentials, CLIENT_ID, GROUP);
     config
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")

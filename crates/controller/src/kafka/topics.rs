@@ -56,15 +56,15 @@ pub(crate) struct Ensured {
 
 /// Makes topics what a pipeline wants them to be. `known` is its `status.topics`.
 ///
-/// `intend` is called before topics are created, and has to write what it is given to `status.topics`: should this
-/// process end between the creation and the next status, its successor still knows whose they are. Nothing is created
-/// when it fails.
-pub(crate) async fn ensure<E>(
+/// `write` is called before topics are created, and has to write what it is given to `status.topics`: should this process
+/// end between the creation and the next status, its successor still knows whose they are. Nothing is created when it
+/// fails. It is called again at once where somebody else was faster, or their topic would count as the pipeline's own.
+pub(crate) async fn ensure<E, Written: Future<Output = Result<(), E>>>(
     admin: &KafkaAdmin,
     wanted: &[Topic],
     settings: &TopicSettings,
     known: &[TopicStatus],
-    intend: impl AsyncFnOnce(Vec<TopicStatus>) -> Result<(), E>,
+    write: impl Fn(Vec<TopicStatus>) -> Written,
 ) -> Result<Ensured, E> {
     let names = wanted.iter().map(|topic| topic.name.to_string());
     let names: BTreeSet<String> = names.chain(known.iter().map(|known| known.name.clone())).collect();
@@ -77,10 +77,14 @@ pub(crate) async fn ensure<E>(
     let mut topics = std::mem::take(&mut plan.there);
     if !plan.create.is_empty() {
         let intended = plan.create.iter().map(intention);
-        intend(topics.iter().cloned().chain(intended).take(MOST).collect()).await?;
+        write(topics.iter().cloned().chain(intended).take(MOST).collect()).await?;
         let (created, failed) = create(admin, &plan.create, settings).await;
+        let is_anothers = created.iter().any(|topic| !topic.created);
         topics.extend(created);
         problems.extend(failed);
+        if is_anothers {
+            write(topics.iter().take(MOST).cloned().collect()).await?;
+        }
     }
     problems.extend(grow(admin, &plan, &mut topics).await);
     problems.extend(set(admin, plan.set).await);

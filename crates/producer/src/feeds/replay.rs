@@ -100,7 +100,7 @@ impl Shared<'_> {
 
 /// The settings of a client that reads, and neither joins a group nor commits anything.
 fn reader(connection: &KafkaConnection, credentials: Option<&KafkaCredentials>) -> ClientConfig {
-    let mut config = kafka::group_admin(connection, credentials, CLIENT_ID, CLIENT_ID);
+    let mut config = kafka::reader(connection, credentials, CLIENT_ID, CLIENT_ID);
     config
         .set("enable.auto.offset.store", "false")
         .set("isolation.level", "read_committed")

@@ -104,7 +104,7 @@ impl Resume {
             return Ok(Standing::default());
         }
         let settings =
-            kafka::group_admin(&self.connection, self.credentials.as_ref(), &self.client_id, &self.client_id);
+            kafka::reader(&self.connection, self.credentials.as_ref(), &self.client_id, &self.client_id);
         let consumer: BaseConsumer = settings.clone().set("enable.partition.eof", "true").create()?;
         let mut topics: BTreeMap<&str, HashMap<&[u8], usize>> = BTreeMap::new();
         for (place, route) in self.routes.iter().enumerate() {

@@ -1,84 +1,147 @@
-//! Where consumer groups are, asked by a client that joins none. Network I/O.
+//! Where consumer groups are, asked by clients that join none. Network I/O.
+//!
+//! A client asks about the group that it has in its name, and joins it not. One admin client could ask about all groups;
+//! librdkafka ends the process, however, when a broker goes away while it is asked that way (seen with 2.12.1).
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, TopicPartitionList,
     client::Client,
     consumer::{BaseConsumer, Consumer, DefaultConsumerContext},
-    error::RDKafkaErrorCode,
+    error::{KafkaError, RDKafkaErrorCode},
+    topic_partition_list::TopicPartitionListElem,
 };
 
 use super::native::{self, AskError, Notice, Offsets};
 
 /// Between two attempts to find a group's coordinator.
 const PAUSE: Duration = Duration::from_millis(200);
+/// So many clients are kept for groups that are asked about again and again. Each has threads and connections.
+const KEPT: usize = 4;
 
-/// The client that asks about groups. It is made with the first question, and another one when the coordinator of a
-/// group has moved.
+/// The clients that ask about groups. One is made with the first question about a group, and another one when a question
+/// has failed.
 pub struct Groups {
     settings: ClientConfig,
-    client: Mutex<Option<Arc<BaseConsumer>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By their groups, the one that was asked last at the end.
+    clients: VecDeque<(String, Arc<BaseConsumer>)>,
+    /// What those have met that are closed.
+    met: Vec<Notice>,
 }
 
 impl Groups {
-    /// Nothing is connected yet. `settings` are those of [`super::group_admin`]; for [`Groups::notices`] they have to
-    /// hold [`native::ERRORS_AS_EVENTS`] as well.
+    /// Nothing is connected yet. `settings` are those of [`super::admin`]; for [`Groups::notices`] they have to hold
+    /// [`native::ERRORS_AS_EVENTS`] as well.
     pub fn new(settings: ClientConfig) -> Self {
-        Groups { settings, client: Mutex::default() }
+        Groups { settings, state: Mutex::default() }
     }
 
-    /// The offsets that a group has committed. Blocks for as long as `patience`, and tries again for so long while the
-    /// group's coordinator is being found.
-    pub fn committed_offsets(&self, group: &str, patience: Duration) -> Result<Offsets, AskError> {
+    /// The offsets that a group has committed of these partitions. Blocks for as long as `patience`, and tries again for
+    /// so long while the group's coordinator is being found.
+    pub fn committed_offsets(
+        &self,
+        group: &str,
+        partitions: &[(String, i32)],
+        patience: Duration,
+    ) -> Result<Offsets, AskError> {
         let start = Instant::now();
         loop {
-            let client = self.client()?;
+            let client = self.take(group)?;
             let left = patience.saturating_sub(start.elapsed());
-            let asked = native::committed_offsets(&client, group, left);
-            let Err(error) = &asked else { return asked };
-            let again = is_about_coordinator(error) && start.elapsed() + PAUSE < patience;
-            self.replace(client);
-            if !again {
-                return asked;
+            let error = match committed(&client, partitions, left) {
+                Ok(offsets) => {
+                    self.keep(group, client);
+                    return Ok(offsets);
+                }
+                Err(error) => error,
+            };
+            self.close(client);
+            if !is_about_coordinator(&error) || start.elapsed() + PAUSE >= patience {
+                return Err(error);
             }
             thread::sleep(PAUSE);
         }
     }
 
-    /// What the client has met since it was last asked.
+    /// What the clients have met since that was last asked.
     pub fn notices(&self) -> Vec<Notice> {
-        let client = self.lock().clone();
-        let said = |client: Arc<BaseConsumer>| {
-            let client: &Client<DefaultConsumerContext> = client.client();
-            native::notices(client)
-        };
-        client.map(said).unwrap_or_default()
+        let mut state = self.lock();
+        let mut met = std::mem::take(&mut state.met);
+        met.extend(state.clients.iter().flat_map(|(_, client)| notices(client)));
+        met
     }
 
-    fn client(&self) -> Result<Arc<BaseConsumer>, AskError> {
-        let mut client = self.lock();
-        if let Some(client) = &*client {
-            return Ok(client.clone());
+    /// The client of a group, which is asked by nobody else meanwhile.
+    fn take(&self, group: &str) -> Result<Arc<BaseConsumer>, AskError> {
+        let mut state = self.lock();
+        let place = state.clients.iter().position(|(kept, _)| kept == group);
+        if let Some((_, client)) = place.and_then(|place| state.clients.remove(place)) {
+            return Ok(client);
         }
-        let made = Arc::new(self.settings.create().map_err(AskError::Client)?);
-        Ok(client.insert(made).clone())
+        let mut settings = self.settings.clone();
+        settings.set("group.id", group).set("enable.auto.commit", "false");
+        settings.create().map(Arc::new).map_err(AskError::Client)
     }
 
-    /// A client that is asked more often than every 15 minutes never looks again where a group's coordinator is, even
-    /// when the one that it knows is away or says that it no longer is (librdkafka 2.12.1). Another client does.
-    fn replace(&self, old: Arc<BaseConsumer>) {
-        self.lock().take_if(|client| Arc::ptr_eq(client, &old));
+    fn keep(&self, group: &str, client: Arc<BaseConsumer>) {
+        let mut state = self.lock();
+        state.clients.push_back((group.to_owned(), client));
+        let too_many = if state.clients.len() > KEPT { state.clients.pop_front() } else { None };
+        drop(state);
+        if let Some((_, client)) = too_many {
+            self.close(client);
+        }
+    }
+
+    fn close(&self, client: Arc<BaseConsumer>) {
+        self.lock().met.extend(notices(&client));
         // Its end waits for its threads.
-        thread::spawn(move || drop(old));
+        thread::spawn(move || drop(client));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<BaseConsumer>>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn notices(client: &BaseConsumer) -> Vec<Notice> {
+    let client: &Client<DefaultConsumerContext> = client.client();
+    native::notices(client)
+}
+
+fn committed(
+    client: &BaseConsumer,
+    partitions: &[(String, i32)],
+    patience: Duration,
+) -> Result<Offsets, AskError> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        list.add_partition(topic, *partition);
+    }
+    let list = client.committed_offsets(list, patience).map_err(|error| failed(&error))?;
+    let offset = |element: &TopicPartitionListElem<'_>| {
+        element.error().map_err(|error| failed(&error))?;
+        let place = (element.topic().to_owned(), element.partition());
+        Ok(element.offset().to_raw().filter(|offset| *offset >= 0).map(|offset| (place, offset)))
+    };
+    list.elements().iter().filter_map(|element| offset(element).transpose()).collect()
+}
+
+fn failed(error: &KafkaError) -> AskError {
+    match error.rdkafka_error_code() {
+        None | Some(RDKafkaErrorCode::OperationTimedOut) => AskError::NoAnswer,
+        Some(code) => AskError::Failed { code, text: "the offsets of a group cannot be read".to_owned() },
     }
 }
 
@@ -93,27 +156,71 @@ mod tests {
     use pricepipe_core::config::KafkaConnection;
     use rdkafka::{
         mocking::MockCluster,
+        producer::DefaultProducerContext,
         types::{RDKafkaApiKey, RDKafkaRespErr},
     };
 
     use super::*;
 
+    fn groups(cluster: &MockCluster<'_, DefaultProducerContext>) -> Groups {
+        let bootstrap_servers = vec![cluster.bootstrap_servers()];
+        let connection = KafkaConnection { bootstrap_servers, ..KafkaConnection::default() };
+        cluster.create_topic("btc", 1, 1).unwrap();
+        Groups::new(super::super::admin(&connection, None, "test"))
+    }
+
+    fn first_partition() -> [(String, i32); 1] {
+        [("btc".to_owned(), 0)]
+    }
+
     #[test]
     fn a_coordinator_that_has_moved_is_looked_for_by_another_client() {
         let cluster = MockCluster::new(1).unwrap();
-        let connection = KafkaConnection {
-            bootstrap_servers: vec![cluster.bootstrap_servers()],
-            ..KafkaConnection::default()
-        };
-        let groups = Groups::new(super::super::group_admin(&connection, None, "test", "asks"));
-        let first = groups.client().unwrap();
+        let groups = groups(&cluster);
         let moved = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
         cluster.request_errors(RDKafkaApiKey::OffsetFetch, &[moved]);
-        let patience = Duration::from_secs(10);
-        assert_eq!(groups.committed_offsets("asked", patience).unwrap(), Offsets::new());
-        let second = groups.client().unwrap();
-        assert!(!Arc::ptr_eq(&first, &second));
-        assert_eq!(groups.committed_offsets("asked", patience).unwrap(), Offsets::new());
-        assert!(Arc::ptr_eq(&second, &groups.client().unwrap()), "one that works is kept");
+        let ask = || groups.committed_offsets("asked", &first_partition(), Duration::from_secs(10));
+        assert_eq!(ask().unwrap(), Offsets::new());
+        assert_eq!(ask().unwrap(), Offsets::new());
+    }
+
+    #[test]
+    fn a_few_clients_are_kept_those_of_the_groups_that_were_asked_about_last() {
+        let cluster = MockCluster::new(1).unwrap();
+        let groups = groups(&cluster);
+        for group in ["a", "b", "c", "d", "e", "c", "e"] {
+            groups.committed_offsets(group, &first_partition(), Duration::from_secs(10)).unwrap();
+        }
+        let kept: Vec<String> = groups.lock().clients.iter().map(|(group, _)| group.clone()).collect();
+        assert_eq!(kept, ["b", "d", "c", "e"]);
+    }
+
+    #[test]
+    fn brokers_that_come_and_go_end_nothing_but_the_question() {
+        let cluster = MockCluster::new(1).unwrap();
+        let groups = groups(&cluster);
+        let (patience, end) = (Duration::from_millis(500), Instant::now() + Duration::from_secs(5));
+        let ask = |group: usize| {
+            let name = format!("asked-{group}");
+            let mut answered = [0, 0];
+            while Instant::now() < end {
+                answered
+                    [usize::from(groups.committed_offsets(&name, &first_partition(), patience).is_ok())] += 1;
+            }
+            answered
+        };
+        let [refused, answered] = thread::scope(|scope| {
+            let ask = &ask;
+            let asking: Vec<_> = (0..16).map(|group| scope.spawn(move || ask(group))).collect();
+            while Instant::now() < end {
+                cluster.broker_down(1).unwrap();
+                thread::sleep(Duration::from_micros(500));
+                cluster.broker_up(1).unwrap();
+                thread::sleep(Duration::from_millis(2));
+            }
+            let counts = asking.into_iter().map(|asked| asked.join().unwrap());
+            counts.fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
+        });
+        assert!(answered > 0 && refused > 0, "{answered} answered, {refused} not");
     }
 }

@@ -22,7 +22,7 @@ pub fn of_group<C: ClientContext>(
     patience: Duration,
 ) -> Result<Lags, AskError> {
     let newest = native::offsets_of(topics, partitions, End::Newest, patience)?;
-    let committed = groups.committed_offsets(group, patience)?;
+    let committed = groups.committed_offsets(group, partitions, patience)?;
     let oldest = native::offsets_of(topics, &behind(&newest, &committed), End::Oldest, patience)?;
     Ok(lags(&newest, &committed, &oldest))
 }
@@ -61,10 +61,7 @@ mod tests {
         producer::{BaseProducer, BaseRecord, Producer},
     };
 
-    use super::{
-        super::{admin, group_admin},
-        *,
-    };
+    use super::{super::admin, *};
 
     fn offsets(offsets: &[(i32, i64)]) -> Offsets {
         offsets.iter().map(|(partition, offset)| (("btc".to_owned(), *partition), *offset)).collect()
@@ -122,7 +119,7 @@ mod tests {
         }
         producer.flush(Duration::from_secs(10)).unwrap();
         let topics: AdminClient<DefaultClientContext> = admin(&connection, None, "test").create().unwrap();
-        let groups = Groups::new(group_admin(&connection, None, "test", "pricepipe.asks"));
+        let groups = Groups::new(admin(&connection, None, "test"));
         let partitions = [("btc".to_owned(), 0), ("btc".to_owned(), 1)];
         let lags =
             of_group(topics.inner(), &groups, "pricepipe.a", &partitions, Duration::from_secs(10)).unwrap();

@@ -80,7 +80,7 @@ pub fn consumer(
     client_id: &str,
     group: &str,
 ) -> ClientConfig {
-    let mut config = group_admin(connection, credentials, client_id, group);
+    let mut config = reader(connection, credentials, client_id, group);
     config
         .set("enable.auto.offset.store", "false")
         // A new group begins with the oldest message; the librdkafka default would skip all that is there.
@@ -107,9 +107,8 @@ pub fn admin(
     client(connection, credentials, client_id)
 }
 
-/// Settings of a client that asks about groups and joins none. It has a group of its own in name, since
-/// [`native::committed_offsets`] needs one.
-pub fn group_admin(
+/// Settings of a client that reads by partitions and joins no group. It has one in name, since librdkafka wants that.
+pub fn reader(
     connection: &KafkaConnection,
     credentials: Option<&KafkaCredentials>,
     client_id: &str,

@@ -101,7 +101,13 @@ impl Audit<'_> {
             .map(|((name, collection), known)| Topic { name: name.clone(), known, collection })
             .collect();
         let kafka = tokio::task::block_in_place(|| {
-            let committed = cluster.committed()?;
+            let partitions: Vec<(String, i32)> = topics
+                .iter()
+                .flat_map(|topic| {
+                    cluster::partitions(topic.known).map(|partition| (topic.name.clone(), partition))
+                })
+                .collect();
+            let committed = cluster.committed(&partitions)?;
             if committed.is_empty() {
                 // Of a pipeline in a cluster the namespace is part of the name.
                 let group = cluster.group();

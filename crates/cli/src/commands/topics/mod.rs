@@ -63,7 +63,7 @@ impl Found {
     /// The committed offsets first, so that no lag is below 0. A partition without a leader has no offsets.
     fn of(cluster: &Cluster, names: &[String], known: &[Known]) -> Result<Found, Failed> {
         let partitions: Vec<(String, i32)> = cluster::led(names, known).collect();
-        let committed = cluster.committed()?;
+        let committed = cluster.committed(&partitions)?;
         let newest = cluster.offsets(&partitions, End::Newest)?;
         Ok(Found { oldest: cluster.offsets(&partitions, End::Oldest)?, newest, committed })
     }

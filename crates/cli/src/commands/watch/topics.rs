@@ -127,7 +127,7 @@ impl Asker {
         }
         let partitions: Vec<Place> = self.partitions.iter().cloned().collect();
         // The committed offsets first, so that no lag is below 0.
-        let committed = self.cluster.committed()?;
+        let committed = self.cluster.committed(&partitions)?;
         let newest = self.cluster.offsets(&partitions, End::Newest)?;
         let oldest = self.cluster.offsets(&lag::behind(&newest, &committed), End::Oldest)?;
         let lag = by_topic(&newest, &committed, &oldest);

@@ -18,7 +18,7 @@ use rdkafka::{
 
 pub use configs::{Changed, set_topic_configs};
 pub use notices::{ERRORS_AS_EVENTS, Notice, notices};
-pub use offsets::{End, Offsets, committed_offsets, offsets_of};
+pub use offsets::{End, Offsets, offsets_of};
 pub use topics::{Copies, Described, DescribedTopic, describe_topics, topic_id};
 
 /// Why a question has no answer. Every kind may pass.
