@@ -348,7 +348,8 @@ impl Session {
         if !too_much {
             return Loss::Closed;
         }
-        self.of.context.hosts.too_much(TOO_MUCH.mul_f64(1.0 + fastrand::f64()));
+        let wait = TOO_MUCH.mul_f64(1.0 + fastrand::f64());
+        self.of.context.hosts.too_much("close code 1008", wait);
         Loss::TooManyRequests
     }
 
