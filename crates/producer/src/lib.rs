@@ -39,6 +39,7 @@ mod sink;
 mod source;
 mod streams;
 mod tail;
+mod teller;
 
 pub use error::ProducerError;
 pub use listings::listings;

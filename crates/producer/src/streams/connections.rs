@@ -38,14 +38,11 @@ use self::{
 use super::Arrival;
 use crate::{
     ProducerError,
-    announcer::Announcer,
     endpoints::Exchanges,
     events::Events,
     feeds::{ALIVE, Shared},
     http,
-    observations::Observations,
-    poller::SourceTrouble,
-    source::{SourceError, Trouble},
+    teller::{Teller, Words},
 };
 
 pub(crate) use self::gate::Gate;
@@ -57,14 +54,10 @@ const TELL_SILENCE: Duration = Duration::from_secs(5);
 
 /// Everything that listens for one source.
 pub(crate) struct Connections {
-    /// The source's name.
-    name: String,
     context: Arc<Context>,
     lanes: Vec<Lane>,
     states: mpsc::UnboundedReceiver<(usize, LaneState)>,
-    announcer: Announcer<SourceTrouble>,
-    observations: Arc<Observations>,
-    hint: Option<String>,
+    teller: Teller,
 }
 
 /// What all connections of a source share.
@@ -111,13 +104,10 @@ impl Connections {
             Lane::new(place, markets.clone(), context.clone(), heartbeat, state.clone())
         };
         let connections = Connections {
-            name: source.name.clone(),
             lanes: shares.iter().enumerate().map(lane).collect(),
             context: context.clone(),
             states,
-            announcer: Announcer::new(health.condition(&shared.label("exchange", source)), ""),
-            observations: shared.options.observations.clone(),
-            hint: shared.options.unreachable_hint.clone(),
+            teller: shared.teller(source, Words { part: "'s streams", fails: "cannot be used" }),
         };
         Ok((connections, receiver))
     }
@@ -154,38 +144,15 @@ impl Connections {
         let markets: usize =
             board.iter().map(|state| if let LaneState::Up(n) = state { *n } else { 0 }).sum();
         match down {
-            Some(error) => self.tell_trouble(error, up, board.len()),
+            Some(error) if board.len() > 1 => {
+                let extent = format!(" ({up} of {} connections are up)", board.len());
+                self.teller.trouble(error, &extent);
+            }
+            Some(error) => self.teller.trouble(error, ""),
             None if up < board.len() => {}
-            None if markets == 0 => {
-                let text = format!("every symbol is unknown to {}", self.context.topic.exchange);
-                self.observations.source_state(&self.name, &text);
-                self.announcer.trouble(SourceTrouble::NoSymbols, &text);
-            }
-            None => {
-                self.observations.source_state(&self.name, "listening");
-                self.announcer.fine();
-            }
+            None if markets == 0 => self.teller.no_symbols(None),
+            None => self.teller.fine("listening"),
         }
-    }
-
-    fn tell_trouble(&mut self, error: &SourceError, up: usize, all: usize) {
-        let exchange = self.context.topic.exchange;
-        let Some(trouble) = error.trouble() else { return };
-        let hint = self.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
-        let part = if all > 1 { format!(" ({up} of {all} connections are up)") } else { String::new() };
-        let text = match trouble {
-            Trouble::Unreachable => {
-                format!("{exchange}'s streams cannot be reached: {error}; retrying{part}.{hint}")
-            }
-            Trouble::Unusable => {
-                format!("{exchange}'s streams cannot be used: {error}; retrying{part}.{hint}")
-            }
-            _ => format!("{exchange}'s streams: {error}{part}"),
-        };
-        self.observations.source_state(&self.name, &text);
-        // Hosts may fail turn by turn in different ways: each turn would be told otherwise.
-        let kind = if trouble == Trouble::Unusable { Trouble::Unreachable } else { trouble };
-        self.announcer.trouble(SourceTrouble::Exchange(kind), &text);
     }
 }
 
