@@ -40,6 +40,7 @@ mod source;
 mod streams;
 mod tail;
 mod teller;
+mod unknown;
 
 pub use error::ProducerError;
 pub use listings::listings;

@@ -160,8 +160,8 @@ impl Poller {
         if rejection != Rejection::UnknownSymbol {
             return self.events.symbol_failing(self.exchange, &symbol, rejection);
         }
-        let (exchange, events, catalogue) = (self.exchange, self.events.clone(), self.catalogue.clone());
-        tokio::spawn(async move { events.symbol_unknown(exchange, &symbol, &catalogue.near(&symbol).await) });
+        let catalogue = self.catalogue.clone();
+        tokio::spawn(async move { catalogue.tell_unknown(&symbol).await });
     }
 
     /// Does something with the source. A request that is under way when the end comes may still be answered: what

@@ -27,7 +27,8 @@ impl Shared<'_> {
         let symbols = self.config.symbols.iter().map(|route| route.symbol.clone());
         let symbols = symbols.filter(|symbol| source.serves(symbol));
         let prices = LastPrices::new(endpoints.clone(), symbols);
-        let poller = self.poller(source, rest, prices, Catalogue::new(endpoints.clone()));
+        let catalogue = Catalogue::new(endpoints.clone(), self.events.clone());
+        let poller = self.poller(source, rest, prices, catalogue);
         let probe = probe_for_ever(endpoints, self.stop.clone());
         Ok(vec![Box::pin(probe), Box::pin(poller.run())])
     }

@@ -4,17 +4,20 @@ mod connection;
 mod gate;
 mod hosts;
 mod lane;
+mod lookout;
 mod markets;
 mod outbox;
+mod roll;
 mod subscription;
 
 use std::{
     panic,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pricepipe_core::{
@@ -34,14 +37,16 @@ use self::{
     hosts::Hosts,
     lane::{Lane, LaneState},
     markets::Markets,
+    roll::Roll,
 };
 use super::Arrival;
 use crate::{
     ProducerError,
-    endpoints::Exchanges,
-    events::Events,
+    endpoints::{Endpoints, Exchanges},
+    events::{Events, Rejection},
     feeds::{ALIVE, Shared},
     http,
+    source::catalogue::Catalogue,
     teller::{Teller, Words},
 };
 
@@ -68,6 +73,10 @@ struct Context {
     silence: Duration,
     symbols: Vec<Symbol>,
     markets: Arc<Markets>,
+    roll: Roll,
+    /// Where to ask what is no stream's to tell.
+    history: Arc<Endpoints>,
+    catalogue: Arc<Catalogue>,
     /// When each market was last heard of, in milliseconds since 1970; 0 before it is subscribed to.
     heard: Vec<AtomicI64>,
     numbers: AtomicU64,
@@ -79,7 +88,7 @@ struct Context {
 
 impl Connections {
     /// Makes the connections of a source; `symbols` are its markets, in the order of their places. What they bring
-    /// comes out of the receiver.
+    /// comes out of the receiver. Which ones the exchange has is asked of `history`.
     ///
     /// # Errors
     /// An endpoint that is none, or certificates that cannot be read.
@@ -88,10 +97,12 @@ impl Connections {
         source: &SourceConfig,
         websocket: &WebsocketConfig,
         symbols: &[Symbol],
+        history: Arc<Endpoints>,
         exchanges: &mut Exchanges,
     ) -> Result<(Self, mpsc::Receiver<Arrival>), ProducerError> {
         let (arrivals, receiver) = mpsc::channel(WAITING);
-        let context = Arc::new(Context::new(shared, source, websocket, symbols, exchanges, arrivals)?);
+        let context = Context::new(shared, source, websocket, symbols, history, exchanges, arrivals)?;
+        let context = Arc::new(context);
         let (state, states) = mpsc::unbounded_channel();
         let health = &shared.process.health;
         let shares = context.shares();
@@ -118,6 +129,8 @@ impl Connections {
         let mut lanes: JoinSet<()> = self.lanes.drain(..).map(Lane::run).collect();
         let mut ticks = interval(TELL_SILENCE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let context = self.context.clone();
+        let (mut lookout, mut news) = (pin!(context.look_for_markets()), context.roll.news());
         loop {
             tokio::select! {
                 ended = lanes.join_next() => match ended {
@@ -129,6 +142,8 @@ impl Connections {
                     board[place] = state;
                     self.tell(&board);
                 }
+                Ok(()) = news.changed() => self.tell(&board),
+                never = &mut lookout => match never {},
                 _ = ticks.tick() => self.context.tell_silence(clock::now()),
             }
         }
@@ -140,17 +155,18 @@ impl Connections {
             LaneState::Down(error) => Some(error),
             _ => None,
         });
-        let up = board.iter().filter(|state| matches!(state, LaneState::Up(_))).count();
-        let markets: usize =
-            board.iter().map(|state| if let LaneState::Up(n) = state { *n } else { 0 }).sum();
+        let up = board.iter().filter(|state| matches!(state, LaneState::Up)).count();
+        let (unknown, refusal) = self.context.roll.unknown();
         match down {
+            _ if unknown == self.context.markets.places().count() => {
+                self.teller.no_symbols(refusal.as_deref());
+            }
             Some(error) if board.len() > 1 => {
                 let extent = format!(" ({up} of {} connections are up)", board.len());
                 self.teller.trouble(error, &extent);
             }
             Some(error) => self.teller.trouble(error, ""),
             None if up < board.len() => {}
-            None if markets == 0 => self.teller.no_symbols(None),
             None => self.teller.fine("listening"),
         }
     }
@@ -162,6 +178,7 @@ impl Context {
         source: &SourceConfig,
         websocket: &WebsocketConfig,
         symbols: &[Symbol],
+        history: Arc<Endpoints>,
         exchanges: &mut Exchanges,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Result<Self, ProducerError> {
@@ -173,13 +190,20 @@ impl Context {
         let bases = websocket.endpoints.iter().map(base).collect::<Result<_, _>>()?;
         let gate = exchanges.gate(exchange, &limits);
         let hosts = Hosts::new(exchange, bases, topic.path(), gate, exchanges, shared.events)?;
-        let names = symbols.iter().map(|symbol| exchange.market(symbol).into_owned());
+        let names = symbols.iter().map(|symbol| pricepipe_exchange::market(exchange, symbol));
+        let markets = Markets::new(names);
+        for (first, second) in markets.doubles() {
+            shared.events.symbols_are_one(exchange, &symbols[first], &symbols[second]);
+        }
         Ok(Context {
             topic,
             limits,
             silence: Duration::from_millis(websocket.silence_millis.max(1)),
             symbols: symbols.to_vec(),
-            markets: Arc::new(Markets::new(names)),
+            markets: Arc::new(markets),
+            roll: Roll::default(),
+            catalogue: Arc::new(Catalogue::new(history.clone(), shared.events.clone())),
+            history,
             heard: symbols.iter().map(|_| AtomicI64::new(0)).collect(),
             numbers: AtomicU64::new(0),
             hosts,
@@ -191,7 +215,7 @@ impl Context {
 
     /// The markets of each connection, by their places: as few connections as there may be, all about as large.
     fn shares(&self) -> Vec<Vec<usize>> {
-        shares(self.symbols.len(), self.limits.markets_per_connection)
+        shares(&self.markets.places().collect::<Vec<_>>(), self.limits.markets_per_connection)
     }
 
     /// Connections are numbered from 1 in the order of opening.
@@ -210,7 +234,44 @@ impl Context {
 
     /// A market is subscribed to: if it was never heard of, its silence counts from here.
     fn subscribed(&self, market: usize, now: Timestamp) {
-        let _ = self.heard[market].compare_exchange(0, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed);
+        if self.roll.accepted(market) {
+            self.events.symbol_accepted(self.topic.exchange, self.symbol(market));
+        }
+        if self.roll.wants(market) {
+            let (unheard, now) = (0, now.as_millis());
+            let _ = self.heard[market].compare_exchange(unheard, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// The exchange does not have a market.
+    fn missing(&self, market: usize) {
+        // It may be subscribed to already; that it is silent is nobody's concern.
+        self.heard[market].store(0, Ordering::Relaxed);
+        if self.roll.missing(market, Instant::now()) {
+            let (catalogue, symbol) = (self.catalogue.clone(), self.symbol(market).clone());
+            self.events.price_rejected(self.topic.exchange, Rejection::UnknownSymbol);
+            tokio::spawn(async move { catalogue.tell_unknown(&symbol).await });
+        }
+    }
+
+    /// The exchange refuses a subscription to a market, in these words. Mostly it does not have it; its list tells.
+    fn refused(&self, market: usize, words: &str) {
+        if !self.roll.refused(market, words, Instant::now()) {
+            return;
+        }
+        let (catalogue, events, exchange) =
+            (self.catalogue.clone(), self.events.clone(), self.topic.exchange);
+        let (symbol, name) = (self.symbol(market).clone(), self.markets.name(market).to_owned());
+        let words = words.to_owned();
+        tokio::spawn(async move {
+            if catalogue.lists(&name).await {
+                events.price_rejected(exchange, Rejection::Refused);
+                events.symbol_refused(exchange, &symbol, &words);
+            } else {
+                events.price_rejected(exchange, Rejection::UnknownSymbol);
+                catalogue.tell_unknown(&symbol).await;
+            }
+        });
     }
 
     fn tell_silence(&self, now: Timestamp) {
@@ -224,10 +285,9 @@ impl Context {
     }
 }
 
-fn shares(markets: usize, most: usize) -> Vec<Vec<usize>> {
-    let connections = markets.div_ceil(most.max(1)).max(1);
-    let places: Vec<usize> = (0..markets).collect();
-    places.chunks(markets.div_ceil(connections).max(1)).map(<[usize]>::to_vec).collect()
+fn shares(markets: &[usize], most: usize) -> Vec<Vec<usize>> {
+    let connections = markets.len().div_ceil(most.max(1)).max(1);
+    markets.chunks(markets.len().div_ceil(connections).max(1)).map(<[usize]>::to_vec).collect()
 }
 
 #[cfg(test)]
@@ -236,10 +296,11 @@ mod tests {
 
     #[test]
     fn markets_are_spread_evenly_over_as_few_connections_as_the_limit_allows() {
-        let sizes = |markets, most| shares(markets, most).iter().map(Vec::len).collect::<Vec<_>>();
+        let places = |markets: usize| (0..markets).collect::<Vec<_>>();
+        let sizes = |markets, most| shares(&places(markets), most).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(1_000, 1_024), [1_000]);
         assert_eq!(sizes(1_025, 1_024), [513, 512]);
         assert_eq!(sizes(250, 100), [84, 84, 82]);
-        assert_eq!(shares(250, 100).concat(), (0..250).collect::<Vec<_>>());
+        assert_eq!(shares(&places(250), 100).concat(), places(250));
     }
 }
