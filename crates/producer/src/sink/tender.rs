@@ -154,10 +154,12 @@ impl Tender {
                 }
                 Err(error) => {
                     tracing::debug!(%error, topic, "no metadata");
-                    return;
+                    break;
                 }
             }
         }
+        let missing = self.unseen.iter().filter(|(_, problem)| problem.is_some());
+        self.shared.ledger().set_missing(missing.map(|(topic, _)| topic.clone()).collect());
     }
 
     fn send_again(&mut self) {
