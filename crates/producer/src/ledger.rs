@@ -98,10 +98,25 @@ impl Ledger {
         self.returned.insert(record.number, record);
     }
 
-    /// Everything that is to be sent again, in the order of acceptance.
+    /// Everything that is to be sent again, in the order of acceptance. Each is told of by [`Ledger::sent_again`] or comes back by
+    /// [`Ledger::put_back`]: until then what is accepted for its topic waits behind it.
     pub(crate) fn take_held(&mut self) -> Vec<Record> {
-        self.held.clear();
         std::mem::take(&mut self.returned).into_values().collect()
+    }
+
+    /// A message of this topic that was taken is with the client again.
+    pub(crate) fn sent_again(&mut self, topic: &str) {
+        if let Some(held) = self.held.get_mut(topic) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(topic);
+            }
+        }
+    }
+
+    /// A message that was taken cannot be sent yet.
+    pub(crate) fn put_back(&mut self, record: Record) {
+        self.returned.insert(record.number, record);
     }
 
     /// The topics of messages that wait to be sent again.
@@ -144,6 +159,9 @@ mod tests {
         assert!(ledger.holds("btc") && !ledger.holds("eth"));
         let again: Vec<u64> = ledger.take_held().iter().map(|record| record.number).collect();
         assert_eq!(again, [numbers[0], numbers[2]]);
+        ledger.sent_again("btc");
+        assert!(ledger.holds("btc"), "a new one does not overtake the second");
+        ledger.sent_again("btc");
         assert!(!ledger.holds("btc"));
         assert_eq!(ledger.len(), 3, "they count as unacknowledged all the time");
     }
