@@ -55,7 +55,7 @@ impl Market {
             may_invent: if config.any_symbol { MAX_INVENTED } else { 0 },
         };
         for symbol in &config.symbols {
-            market.list(symbol, PricePath::walk(config.seed, symbol, config.pace))?;
+            market.add(symbol)?;
         }
         market.replace_walks(&config.playbacks)?;
         market.play_tapes(&config.tapes)?;
@@ -76,7 +76,7 @@ impl Market {
             }
             self.tapes.push(Tape::playback(playback));
             if !self.paths.contains_key(symbol) {
-                self.list(symbol, PricePath::walk(self.seed, symbol, self.pace))?;
+                self.add(symbol)?;
             }
             if !matches!(self.paths.get(symbol), Some((_, PricePath::Recording { .. }))) {
                 self.taped.insert(symbol.clone());
@@ -116,6 +116,11 @@ impl Market {
         Ok(())
     }
 
+    /// Lists a symbol, which follows a random walk.
+    pub(crate) fn add(&mut self, symbol: &Symbol) -> Result<(), SimError> {
+        self.list(symbol, PricePath::walk(self.seed, symbol, self.pace))
+    }
+
     /// Everything that is listed.
     pub(crate) fn symbols(&self) -> &[Symbol] {
         &self.order
@@ -130,7 +135,7 @@ impl Market {
             return false;
         }
         self.may_invent -= 1;
-        self.list(symbol, PricePath::walk(self.seed, symbol, self.pace)).is_ok()
+        self.add(symbol).is_ok()
     }
 
     /// The symbol that Coinbase calls so.

@@ -180,6 +180,14 @@ impl Running {
         }
     }
 
+    /// Lists a symbol from now on, on every exchange.
+    ///
+    /// # Errors
+    /// It is listed already.
+    pub fn list(&self, symbol: &Symbol) -> Result<(), SimError> {
+        self.sim.market().add(symbol)
+    }
+
     /// What goes wrong from now on.
     pub fn faults(&self) -> Faults {
         self.sim.faults.clone()

@@ -14,9 +14,14 @@ use crate::Answer;
 /// Why an answer is not what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Too many requests (429, or an exchange's own word for it): none before so long has passed.
-    #[error("rate-limited for {} s", .0.as_secs_f64().ceil())]
-    RateLimited(Duration),
+    /// Too many requests: none before so long has passed.
+    #[error("rate-limited ({said}) for {} s", .wait.as_secs_f64().ceil())]
+    RateLimited {
+        /// How it was said: `HTTP 429`, or the exchange's own words.
+        said: String,
+        /// So long.
+        wait: Duration,
+    },
     /// Banned for having gone on after that (418).
     #[error("banned for {} s", .0.as_secs_f64().ceil())]
     Banned(Duration),
@@ -68,7 +73,7 @@ fn pause(exchange: Exchange) -> Duration {
 /// What a status alone says, whatever the exchange.
 fn by_status(exchange: Exchange, answer: &Answer<'_>) -> Result<(), Refusal> {
     match answer.status {
-        429 => Err(rate_limited(exchange, answer)),
+        429 => Err(rate_limited(exchange, answer, "HTTP 429".to_owned())),
         418 => Err(Refusal::Banned(retry_after(answer).unwrap_or(BAN))),
         451 => Err(Refusal::GeoBlocked),
         403 => Err(Refusal::Forbidden),
@@ -89,8 +94,8 @@ fn unavailable(status: u16) -> Refusal {
     Refusal::Unavailable(format!("HTTP {status}"))
 }
 
-fn rate_limited(exchange: Exchange, answer: &Answer<'_>) -> Refusal {
-    Refusal::RateLimited(retry_after(answer).unwrap_or(pause(exchange)))
+fn rate_limited(exchange: Exchange, answer: &Answer<'_>, said: String) -> Refusal {
+    Refusal::RateLimited { said, wait: retry_after(answer).unwrap_or(pause(exchange)) }
 }
 
 /// How long `Retry-After` says to wait: seconds, or an HTTP date.

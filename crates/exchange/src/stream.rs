@@ -114,6 +114,15 @@ impl Topic {
         }
     }
 
+    /// True when the exchange takes a subscription to a market that it does not have, and stays silent about it. The others
+    /// refuse it.
+    pub fn accepts_unknown(&self) -> bool {
+        match self.exchange {
+            Exchange::Binance => true,
+            Exchange::Coinbase | Exchange::Kraken => false,
+        }
+    }
+
     /// The path and query to open the connection at, behind scheme and host.
     pub fn path(&self) -> &'static str {
         match self.exchange {

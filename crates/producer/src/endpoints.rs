@@ -223,7 +223,9 @@ impl Endpoints {
                 self.lock().penalty.lift(now);
                 endpoint.succeeded();
             }
-            Err(SourceError::Limited(limit, length)) => self.lock().penalty.impose(*limit, *length, now),
+            Err(SourceError::Limited(limit, length)) => {
+                self.lock().penalty.impose(limit.clone(), *length, now);
+            }
             Err(SourceError::GeoBlocked) => endpoint.geo_blocked(self.exchange, &self.events),
             Err(error) => endpoint.failed(error, now),
         }

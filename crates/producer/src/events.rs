@@ -79,6 +79,7 @@ labels! {
         TooPrecise = "too_precise",
         Missing = "missing",
         UnknownSymbol = "unknown_symbol",
+        Refused = "refused",
     }
 }
 
@@ -250,10 +251,9 @@ impl Events {
         self.rejected.with_label_values(&[exchange.as_str(), rejection.as_str()]).inc();
     }
 
-    /// A symbol that brought prices, or was never heard of, brings none, or the reason changed.
+    /// A symbol that the exchange has brings no price that can be used, or the reason changed.
     pub(crate) fn symbol_failing(&self, exchange: Exchange, symbol: &Symbol, rejection: Rejection) {
         match rejection {
-            Rejection::UnknownSymbol => self.symbol_unknown(exchange, symbol, &[]),
             Rejection::Missing => tracing::warn!("{exchange} sends no price for symbol {symbol}"),
             _ => {
                 let reason = rejection.as_str();
@@ -271,6 +271,16 @@ impl Events {
                 tracing::error!("symbol {symbol} is unknown to {exchange}; did you mean {near}?");
             }
         }
+    }
+
+    /// The exchange has a symbol and refuses it, in these words.
+    pub(crate) fn symbol_refused(&self, exchange: Exchange, symbol: &Symbol, words: &str) {
+        tracing::error!("{exchange} refuses symbol {symbol}: {words}; the others go on without it");
+    }
+
+    /// The exchange takes a symbol that it did not have before.
+    pub(crate) fn symbol_accepted(&self, exchange: Exchange, symbol: &Symbol) {
+        tracing::info!("{exchange} has symbol {symbol} by now; it is listened to");
     }
 
     pub(crate) fn symbol_recovered(&self, exchange: Exchange, symbol: &Symbol) {

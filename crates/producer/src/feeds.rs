@@ -17,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Options, ProducerError,
+    announcer::Announcer,
     endpoints::{Endpoints, Exchanges},
     events::Events,
     route::Route,
     sink::Sink,
+    teller::{Teller, Words},
 };
 
 /// A loop that shows no sign of life for so long is dead, unless a request may take longer.
@@ -64,6 +66,19 @@ impl Shared<'_> {
     fn routes_of(&self, source: &SourceConfig) -> HashMap<Symbol, Arc<Route>> {
         let own = |route: &&Arc<Route>| route.exchange == source.exchange && source.serves(&route.symbol);
         self.routes.iter().filter(own).map(|route| (route.symbol.clone(), route.clone())).collect()
+    }
+
+    /// What tells how a source is.
+    pub(crate) fn teller(&self, source: &SourceConfig, words: Words) -> Teller {
+        let condition = self.process.health.condition(&self.label("exchange", source));
+        Teller {
+            source: source.name.clone(),
+            exchange: source.exchange,
+            words,
+            announcer: Announcer::new(condition, ""),
+            observations: self.options.observations.clone(),
+            hint: self.options.unreachable_hint.clone(),
+        }
     }
 
     /// What a condition or heartbeat of a source is called: it is named where there are several.

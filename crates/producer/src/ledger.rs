@@ -1,7 +1,7 @@
 //! Which accepted messages Kafka has not acknowledged yet. Pure: the time is an argument.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,6 +32,8 @@ pub(crate) struct Ledger {
     /// Those of them that came back and wait to be sent again, by number: in the order of acceptance.
     returned: BTreeMap<u64, Record>,
     held: HashMap<String, usize>,
+    /// Topics that are not there, as far as is known.
+    missing: BTreeSet<String>,
     last_progress: Instant,
 }
 
@@ -42,6 +44,7 @@ impl Ledger {
             unacknowledged: BTreeMap::new(),
             returned: BTreeMap::new(),
             held: HashMap::new(),
+            missing: BTreeSet::new(),
             last_progress: now,
         }
     }
@@ -51,9 +54,15 @@ impl Ledger {
         self.unacknowledged.len() + messages <= LARGEST
     }
 
-    /// True when messages of this topic wait to be sent again: a new one has to wait behind them.
+    /// True when messages of this topic wait to be sent again: a new one has to wait behind them. So it has when the topic is
+    /// not there: the client's own room is for the others.
     pub(crate) fn holds(&self, topic: &str) -> bool {
-        self.held.get(topic).is_some_and(|held| *held > 0)
+        self.missing.contains(topic) || self.held.get(topic).is_some_and(|held| *held > 0)
+    }
+
+    /// Which topics are not there.
+    pub(crate) fn set_missing(&mut self, topics: BTreeSet<String>) {
+        self.missing = topics;
     }
 
     /// True when so many messages of this topic wait that no more is accepted.
@@ -89,10 +98,25 @@ impl Ledger {
         self.returned.insert(record.number, record);
     }
 
-    /// Everything that is to be sent again, in the order of acceptance.
+    /// Everything that is to be sent again, in the order of acceptance. Each is told of by [`Ledger::sent_again`] or comes back by
+    /// [`Ledger::put_back`]: until then what is accepted for its topic waits behind it.
     pub(crate) fn take_held(&mut self) -> Vec<Record> {
-        self.held.clear();
         std::mem::take(&mut self.returned).into_values().collect()
+    }
+
+    /// A message of this topic that was taken is with the client again.
+    pub(crate) fn sent_again(&mut self, topic: &str) {
+        if let Some(held) = self.held.get_mut(topic) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(topic);
+            }
+        }
+    }
+
+    /// A message that was taken cannot be sent yet.
+    pub(crate) fn put_back(&mut self, record: Record) {
+        self.returned.insert(record.number, record);
     }
 
     /// The topics of messages that wait to be sent again.
@@ -135,6 +159,9 @@ mod tests {
         assert!(ledger.holds("btc") && !ledger.holds("eth"));
         let again: Vec<u64> = ledger.take_held().iter().map(|record| record.number).collect();
         assert_eq!(again, [numbers[0], numbers[2]]);
+        ledger.sent_again("btc");
+        assert!(ledger.holds("btc"), "a new one does not overtake the second");
+        ledger.sent_again("btc");
         assert!(!ledger.holds("btc"));
         assert_eq!(ledger.len(), 3, "they count as unacknowledged all the time");
     }
@@ -149,6 +176,15 @@ mod tests {
         }
         assert!(ledger.is_full("btc") && !ledger.is_full("eth") && ledger.has_room(1));
         assert!(!ledger.has_room(LARGEST - LARGEST_HELD + 1));
+    }
+
+    #[test]
+    fn messages_of_a_topic_that_is_known_to_be_missing_wait_here_from_the_first_on() {
+        let mut ledger = Ledger::new(Instant::now());
+        ledger.set_missing(BTreeSet::from(["btc".to_owned()]));
+        assert!(ledger.holds("btc") && !ledger.holds("eth"));
+        ledger.set_missing(BTreeSet::new());
+        assert!(!ledger.holds("btc"));
     }
 
     #[test]

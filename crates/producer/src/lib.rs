@@ -39,6 +39,8 @@ mod sink;
 mod source;
 mod streams;
 mod tail;
+mod teller;
+mod unknown;
 
 pub use error::ProducerError;
 pub use listings::listings;

@@ -1,6 +1,10 @@
-//! Obeys an exchange that says "not now" (HTTP 429 and 418). Pure: the time is an argument.
+//! Obeys an exchange that says "not now" (HTTP 429 and 418, or words of its own). Pure: the time is an argument.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// At least so long, also when the exchange says 0: its limits count by the second.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -10,12 +14,21 @@ const LONGEST: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 const TRIAL: Duration = Duration::from_secs(10);
 
 /// What an exchange answers to too many requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// 429: wait.
-    Rate,
-    /// 418: banned for having ignored 429.
+    /// Wait. How it says so: `HTTP 429`, or words of its own.
+    Rate(Arc<str>),
+    /// 418: banned for having ignored that.
     Ban,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Rate(said) => write!(f, "rate-limited ({said})"),
+            Limit::Ban => f.write_str("banned (HTTP 418)"),
+        }
+    }
 }
 
 /// The gate that every request to an exchange passes. An exchange counts by address, not by host name: so a penalty
@@ -29,10 +42,10 @@ pub(crate) struct Penalty {
 impl Penalty {
     /// `Ok` when a request may be sent now, else why not and for how long.
     pub(crate) fn admits(&mut self, now: Instant) -> Result<(), (Limit, Duration)> {
-        let Some((limit, until)) = self.held else { return Ok(()) };
-        let left = until.max(self.trial.unwrap_or(until)).saturating_duration_since(now);
+        let Some((limit, until)) = &self.held else { return Ok(()) };
+        let left = self.trial.map_or(*until, |trial| trial.max(*until)).saturating_duration_since(now);
         if !left.is_zero() {
-            return Err((limit, left));
+            return Err((limit.clone(), left));
         }
         self.trial = Some(now + TRIAL);
         Ok(())
@@ -42,13 +55,13 @@ impl Penalty {
     pub(crate) fn impose(&mut self, limit: Limit, length: Duration, now: Instant) {
         let until = now + length.clamp(SHORTEST, LONGEST);
         // Answers to requests that were under way together may come in any order: the latest end counts.
-        let until = self.held.map_or(until, |(_, earlier)| earlier.max(until));
+        let until = self.held.as_ref().map_or(until, |(_, earlier)| until.max(*earlier));
         *self = Penalty { held: Some((limit, until)), trial: None };
     }
 
     /// A request that was sent after the last penalty's end was answered.
     pub(crate) fn lift(&mut self, now: Instant) {
-        if self.held.is_some_and(|(_, until)| until <= now) {
+        if self.held.as_ref().is_some_and(|(_, until)| *until <= now) {
             *self = Penalty::default();
         }
     }
@@ -59,6 +72,10 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn rate() -> Limit {
+        Limit::Rate("HTTP 429".into())
+    }
 
     #[test]
     fn a_ban_of_120_seconds_lets_nothing_through_and_then_one_request() {
@@ -78,7 +95,7 @@ mod tests {
     #[test]
     fn a_second_ban_begins_anew_and_a_lost_trial_blocks_nobody_for_ever() {
         let (mut penalty, start) = (Penalty::default(), Instant::now());
-        penalty.impose(Limit::Rate, 2 * SECOND, start);
+        penalty.impose(rate(), 2 * SECOND, start);
         assert_eq!(penalty.admits(start + 2 * SECOND), Ok(()));
         assert_eq!(penalty.admits(start + 13 * SECOND), Ok(()));
         penalty.impose(Limit::Ban, 60 * SECOND, start + 14 * SECOND);
@@ -88,10 +105,10 @@ mod tests {
     #[test]
     fn an_old_answer_does_not_lift_a_penalty_that_is_in_force() {
         let (mut penalty, start) = (Penalty::default(), Instant::now());
-        penalty.impose(Limit::Rate, 2 * SECOND, start);
+        penalty.impose(rate(), 2 * SECOND, start);
         penalty.lift(start + SECOND);
         assert!(penalty.admits(start + SECOND).is_err());
-        penalty.impose(Limit::Rate, SECOND, start);
+        penalty.impose(rate(), SECOND, start);
         assert!(penalty.admits(start + Duration::from_millis(1_500)).is_err(), "the latest end counts");
     }
 
@@ -100,8 +117,8 @@ mod tests {
         let start = Instant::now();
         for (length, bounded) in [(Duration::ZERO, SECOND), (Duration::from_secs(u64::MAX), LONGEST)] {
             let mut penalty = Penalty::default();
-            penalty.impose(Limit::Rate, length, start);
-            assert_eq!(penalty.admits(start), Err((Limit::Rate, bounded)));
+            penalty.impose(rate(), length, start);
+            assert_eq!(penalty.admits(start), Err((rate(), bounded)));
         }
     }
 }

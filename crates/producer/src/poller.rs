@@ -12,13 +12,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    announcer::Announcer,
     events::{Events, Rejection, SkipReason},
-    observations::Observations,
     route::Route,
     schedule::{Schedule, Turn},
     sink::Sink,
-    source::{Poll, SourceError, Trouble, catalogue::Catalogue, last_prices::LastPrices},
+    source::{Poll, catalogue::Catalogue, last_prices::LastPrices},
+    teller::Teller,
 };
 
 /// Sleeps are cut into pieces: for the heartbeat, and to notice a clock that was set.
@@ -30,7 +29,6 @@ const TELLING_FAILURES: u32 = 3;
 
 /// One source and everything that its slots need.
 pub(crate) struct Poller {
-    pub(crate) name: String,
     pub(crate) exchange: Exchange,
     pub(crate) source: LastPrices,
     /// What to suggest for a symbol that is unknown.
@@ -39,31 +37,19 @@ pub(crate) struct Poller {
     pub(crate) routes: HashMap<Symbol, Arc<Route>>,
     pub(crate) sink: Arc<Sink>,
     pub(crate) events: Arc<Events>,
-    pub(crate) observations: Arc<Observations>,
-    pub(crate) announcer: Announcer<SourceTrouble>,
+    pub(crate) teller: Teller,
     pub(crate) heartbeat: Heartbeat,
-    /// What to tell a user whose exchange cannot be reached, after the reason.
-    pub(crate) hint: Option<String>,
     /// Symbols that bring no price, and why.
     pub(crate) failing: HashMap<Symbol, Rejection>,
     pub(crate) stop: CancellationToken,
-}
-
-/// Why a source brings nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SourceTrouble {
-    /// The exchange, or the way to it.
-    Exchange(Trouble),
-    /// The configuration: it knows none of the symbols.
-    NoSymbols,
 }
 
 impl Poller {
     /// Runs until told to stop.
     pub(crate) async fn run(mut self) {
         match self.until_stopped(async |source| source.warm_up().await).await {
-            Some(Ok(())) => self.all_is_well("waiting for the first slot"),
-            Some(Err(error)) => self.tell(&error),
+            Some(Ok(())) => self.teller.fine("waiting for the first slot"),
+            Some(Err(error)) => self.teller.trouble(&error, ""),
             None => {}
         }
         let mut was_polling = false;
@@ -107,7 +93,7 @@ impl Poller {
                     failures += u32::from(error.may_be_a_hiccup());
                     let retry = error.retry_in().filter(|wait| Instant::now() + *wait < end);
                     if retry.is_none() || failures >= TELLING_FAILURES || error.is_certain() {
-                        self.tell(&error);
+                        self.teller.trouble(&error, "");
                     }
                     let Some(wait) = retry else {
                         return self.events.slots_skipped(error.skip_reason(), 1);
@@ -124,7 +110,7 @@ impl Poller {
             }
         }
         if expected == 0 && self.failing.len() == self.routes.len() {
-            self.tell_no_symbols();
+            self.teller.no_symbols(None);
             refused.get_or_insert(SkipReason::UnknownSymbols);
         }
         if let Some(reason) = refused {
@@ -156,7 +142,7 @@ impl Poller {
             }
         }
         if !poll.quotes.is_empty() {
-            self.all_is_well("prices arrive");
+            self.teller.fine("prices arrive");
         }
         let missing = poll.missing.into_iter().map(|symbol| (symbol, Rejection::Missing));
         let unknown = poll.unknown.into_iter().map(|symbol| (symbol, Rejection::UnknownSymbol));
@@ -174,35 +160,8 @@ impl Poller {
         if rejection != Rejection::UnknownSymbol {
             return self.events.symbol_failing(self.exchange, &symbol, rejection);
         }
-        let (exchange, events, catalogue) = (self.exchange, self.events.clone(), self.catalogue.clone());
-        tokio::spawn(async move { events.symbol_unknown(exchange, &symbol, &catalogue.near(&symbol).await) });
-    }
-
-    fn all_is_well(&mut self, text: &str) {
-        self.announcer.fine();
-        self.observations.source_state(&self.name, text);
-    }
-
-    /// Tells the user of a failure, where it is one that he can do something about.
-    fn tell(&mut self, error: &SourceError) {
-        let Some(trouble) = error.trouble() else { return };
-        let hint = self.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
-        let exchange = self.exchange;
-        let text = match trouble {
-            Trouble::Unreachable => format!("{exchange} cannot be reached: {error}; retrying.{hint}"),
-            Trouble::Unusable => format!("{exchange} gives no prices: {error}; retrying.{hint}"),
-            _ => format!("{exchange}: {error}"),
-        };
-        self.observations.source_state(&self.name, &text);
-        // Of two hosts one may be away and the other answer wrongly: turn by turn, that would be told for ever.
-        let kind = if trouble == Trouble::Unusable { Trouble::Unreachable } else { trouble };
-        self.announcer.trouble(SourceTrouble::Exchange(kind), &text);
-    }
-
-    fn tell_no_symbols(&mut self) {
-        let text = format!("every symbol is unknown to {}", self.exchange);
-        self.observations.source_state(&self.name, &text);
-        self.announcer.trouble(SourceTrouble::NoSymbols, &text);
+        let catalogue = self.catalogue.clone();
+        tokio::spawn(async move { catalogue.tell_unknown(&symbol).await });
     }
 
     /// Does something with the source. A request that is under way when the end comes may still be answered: what

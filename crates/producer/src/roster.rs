@@ -5,13 +5,12 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use pricepipe_core::Symbol;
 
-const FIRST_RECHECK: Duration = Duration::from_secs(60);
-const LONGEST_RECHECK: Duration = Duration::from_secs(60 * 60);
+use crate::unknown::Unknown;
 
 /// The symbols of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,16 +26,9 @@ pub(crate) struct Roster {
     trusted: BTreeSet<usize>,
     /// Groups of which at least one symbol is unknown.
     suspects: Vec<Group>,
-    unknown: Vec<Unknown>,
+    unknown: Unknown,
     /// What is still to be asked for in this slot.
     todo: VecDeque<Group>,
-}
-
-#[derive(Debug)]
-struct Unknown {
-    symbol: usize,
-    wait: Duration,
-    recheck: Instant,
 }
 
 impl Roster {
@@ -49,7 +41,7 @@ impl Roster {
             symbols,
             group_size: group_size.max(1),
             suspects: Vec::new(),
-            unknown: Vec::new(),
+            unknown: Unknown::default(),
             todo: VecDeque::new(),
         }
     }
@@ -61,9 +53,8 @@ impl Roster {
         let trusted: Vec<usize> = self.trusted.iter().copied().filter(is_free).collect();
         self.todo = trusted.chunks(self.group_size).map(|chunk| Group(chunk.to_vec())).collect();
         self.todo.extend(self.suspects.iter().filter(|group| !busy.contains(group)).cloned());
-        let due = self.unknown.iter().filter(|unknown| unknown.recheck <= now && is_free(&unknown.symbol));
-        self.todo
-            .extend(due.min_by_key(|unknown| unknown.recheck).map(|unknown| Group(vec![unknown.symbol])));
+        let due = self.unknown.rechecks().into_iter().find(|(at, symbol)| *at <= now && is_free(symbol));
+        self.todo.extend(due.map(|(_, symbol)| Group(vec![symbol])));
     }
 
     /// True when the slot has nothing more to ask for.
@@ -84,7 +75,9 @@ impl Roster {
     /// The request was answered.
     pub(crate) fn answered(&mut self, group: Group) {
         self.suspects.retain(|suspects| *suspects != group);
-        self.unknown.retain(|unknown| !group.0.contains(&unknown.symbol));
+        for symbol in &group.0 {
+            self.unknown.remove(*symbol);
+        }
         self.trusted.extend(group.0);
     }
 
@@ -98,7 +91,7 @@ impl Roster {
         self.suspects.retain(|suspects| *suspects != group);
         self.trusted.retain(|index| !group.0.contains(index));
         if let [symbol] = group.0[..] {
-            return self.set_unknown(symbol, now);
+            return self.unknown.add(symbol, now).then(|| self.symbols[symbol].clone());
         }
         let (left, right) = group.0.split_at(group.0.len() / 2);
         for half in [left, right] {
@@ -112,20 +105,12 @@ impl Roster {
     pub(crate) fn hopeful(&self) -> usize {
         self.symbols.len() - self.unknown.len()
     }
-
-    fn set_unknown(&mut self, symbol: usize, now: Instant) -> Option<Symbol> {
-        if let Some(known) = self.unknown.iter_mut().find(|unknown| unknown.symbol == symbol) {
-            known.wait = (known.wait * 2).min(LONGEST_RECHECK);
-            known.recheck = now + known.wait;
-            return None;
-        }
-        self.unknown.push(Unknown { symbol, wait: FIRST_RECHECK, recheck: now + FIRST_RECHECK });
-        Some(self.symbols[symbol].clone())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -59,6 +59,14 @@ pub(crate) struct Sink {
     ended: Option<oneshot::Receiver<Undelivered>>,
 }
 
+/// Why a message that can wait was not accepted. It comes back.
+pub(crate) enum Full {
+    /// Its topic takes no more, since it is not there; others may.
+    Topic(Vec<u8>),
+    /// Nothing more is accepted.
+    All(Vec<u8>),
+}
+
 /// What was accepted and not acknowledged at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Undelivered {
@@ -133,19 +141,22 @@ impl Sink {
 
     /// The same for a message of a stream, which can wait: it comes back when there is no room, and nobody is told. Streams
     /// leave the room of a burst to others, and rest while Kafka is away.
-    pub(crate) fn try_offer(&self, route: &Arc<Route>, payload: Vec<u8>) -> Result<(), Vec<u8>> {
+    pub(crate) fn try_offer(&self, route: &Arc<Route>, payload: Vec<u8>) -> Result<(), Full> {
         if self.shared.guard.wait().is_some() {
-            return Err(payload);
+            return Err(Full::All(payload));
         }
         self.accept(route, payload, LARGEST_OF_STREAMS)
     }
 
     /// Accepts a message unless so many are unacknowledged, or it comes back.
-    fn accept(&self, route: &Arc<Route>, payload: Vec<u8>, most: usize) -> Result<(), Vec<u8>> {
+    fn accept(&self, route: &Arc<Route>, payload: Vec<u8>, most: usize) -> Result<(), Full> {
         let topic = route.topic.as_str();
         let mut ledger = self.shared.ledger();
-        if ledger.len() >= most || ledger.is_full(topic) {
-            return Err(payload);
+        if ledger.is_full(topic) {
+            return Err(Full::Topic(payload));
+        }
+        if ledger.len() >= most {
+            return Err(Full::All(payload));
         }
         let accepted = Instant::now();
         let record = Record { number: ledger.accept(accepted), accepted, route: route.clone(), payload };
@@ -157,7 +168,7 @@ impl Sink {
         drop(ledger);
         self.shared.send(&client, record).map_err(|record| {
             self.shared.ledger().forget(record.number);
-            record.payload
+            Full::All(record.payload)
         })
     }
 

@@ -64,7 +64,7 @@ pub(crate) enum SourceError {
     Malformed(String),
     #[error("its answer is larger than {} MiB", .0 >> 20)]
     TooLarge(usize),
-    #[error("{} for another {} s", limit_text(.0), .1.as_secs_f64().ceil())]
+    #[error("{0} for another {secs} s", secs = .1.as_secs_f64().ceil())]
     Limited(Limit, Duration),
     #[error("geo-blocked (HTTP 451) at every endpoint; name other endpoints and restart")]
     GeoBlocked,
@@ -90,7 +90,7 @@ pub(crate) enum SourceError {
 impl From<Refusal> for SourceError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::RateLimited(length) => SourceError::Limited(Limit::Rate, length),
+            Refusal::RateLimited { said, wait } => SourceError::Limited(Limit::Rate(said.into()), wait),
             Refusal::Banned(length) => SourceError::Limited(Limit::Ban, length),
             Refusal::GeoBlocked => SourceError::GeoBlocked,
             Refusal::Forbidden => SourceError::Forbidden,
@@ -103,13 +103,6 @@ impl From<Refusal> for SourceError {
     }
 }
 
-fn limit_text(limit: &Limit) -> &'static str {
-    match limit {
-        Limit::Rate => "rate-limited (HTTP 429)",
-        Limit::Ban => "banned (HTTP 418)",
-    }
-}
-
 /// The kinds of trouble that a user is told of, once each time it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -117,7 +110,8 @@ pub(crate) enum Trouble {
     Unreachable,
     /// Something answers, but not with prices.
     Unusable,
-    Limited(Limit),
+    RateLimited,
+    Banned,
     GeoBlocked,
     Refused,
 }
@@ -139,7 +133,7 @@ impl SourceError {
             SourceError::UnexpectedStatus(_) => Outcome::UnexpectedStatus,
             SourceError::Malformed(_) => Outcome::Malformed,
             SourceError::TooLarge(_) => Outcome::TooLarge,
-            SourceError::Limited(Limit::Rate, _) => Outcome::RateLimited,
+            SourceError::Limited(Limit::Rate(_), _) => Outcome::RateLimited,
             SourceError::Limited(Limit::Ban, _) => Outcome::Banned,
             SourceError::GeoBlocked => Outcome::GeoBlocked,
             SourceError::UnknownSymbol => Outcome::UnknownSymbol,
@@ -174,7 +168,8 @@ impl SourceError {
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         match self {
             SourceError::BudgetUsedUp => None,
-            SourceError::Limited(limit, _) => Some(Trouble::Limited(*limit)),
+            SourceError::Limited(Limit::Rate(_), _) => Some(Trouble::RateLimited),
+            SourceError::Limited(Limit::Ban, _) => Some(Trouble::Banned),
             SourceError::GeoBlocked => Some(Trouble::GeoBlocked),
             SourceError::Refused(_) => Some(Trouble::Refused),
             SourceError::At { error, .. } | SourceError::Resting { failure: Some(error), .. } => {

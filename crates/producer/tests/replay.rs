@@ -205,6 +205,7 @@ async fn a_symbol_that_the_exchange_does_not_have_is_given_up_alone() {
     let markets = producer.observations.snapshot().replays.remove(0).markets;
     assert_eq!(markets[0].end, Some(ReplayEnd::Complete));
     assert!(matches!(&markets[1].end, Some(ReplayEnd::GivenUp(_))), "{markets:?}");
+    assert_eq!(producer.metric("source_rejected_prices_total", &[("reason", "unknown_symbol")]), 1.0);
     producer.stop().await.unwrap();
 }
 

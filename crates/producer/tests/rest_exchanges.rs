@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use pricepipe_core::Exchange;
-use pricepipe_exchange_sim::{Fault, Rule, Running, SimConfig, start};
+use pricepipe_exchange_sim::{Fault, RequestRate, Rule, Running, SimConfig, StreamLimits, start};
 use support::{Kafka, Producer, SECOND, config, eventually, once_each};
 
 struct Pipeline {
@@ -18,7 +18,16 @@ struct Pipeline {
 
 /// A producer that polls these symbols once a second, into these topics in turn.
 async fn polling(exchange: Exchange, topics: &'static [&'static str], symbols: &[&str]) -> Pipeline {
-    let (kafka, simulated) = (Kafka::start(1, topics), start(SimConfig::default()).await.unwrap());
+    polling_from(start(SimConfig::default()).await.unwrap(), exchange, topics, symbols)
+}
+
+fn polling_from(
+    simulated: Running,
+    exchange: Exchange,
+    topics: &'static [&'static str],
+    symbols: &[&str],
+) -> Pipeline {
+    let kafka = Kafka::start(1, topics);
     let mut config = config(&kafka.bootstrap_servers, &[simulated.url()], symbols, SECOND);
     config.sources[0].exchange = exchange;
     config.sources[0].name = exchange.to_string();
@@ -84,6 +93,17 @@ async fn an_unknown_pair_of_kraken_is_found_while_the_others_go_on() {
     pipeline.producer.produces(2, 10 * SECOND).await;
     let ids = pipeline.finish(topics).await;
     assert!(ids.len() >= 2 && ids.iter().all(|id| id.starts_with("kraken:BTC/USD:price:")), "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_limit_is_told_as_it_was_said() {
+    let kraken_requests = RequestRate { per_second: 0.1, burst: 1 };
+    let streams = StreamLimits { kraken_requests, ..StreamLimits::default() };
+    let simulated = start(SimConfig { streams, ..SimConfig::default() }).await.unwrap();
+    let pipeline = polling_from(simulated, Exchange::Kraken, &["btc"], &["BTC/USD"]);
+    let told = "kraken: rate-limited (EAPI:Rate limit exceeded) for another 5 s";
+    eventually("it is told", 10 * SECOND, || pipeline.producer.unmet().contains(told)).await;
+    pipeline.finish(&["btc"]).await;
 }
 
 /// Each exchange says in its own way that it is asked too much, or that it cannot serve now.

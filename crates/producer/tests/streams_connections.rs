@@ -9,44 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{
-    Exchange,
-    config::{Feed, HistoryConfig, ProducerConfig, SourceConfig, Stream, SymbolRoute, WebsocketConfig},
-};
+use pricepipe_core::{Exchange, config::Stream};
 use pricepipe_exchange_sim::{
     Fault, OddFrame, Rule, Running, SimConfig, StreamFault, StreamLimits, TradeFlow, start, synthetic_symbols,
 };
-use support::{Kafka, Producer, SECOND, config, eventually};
+use support::{Kafka, Producer, SECOND, eventually, listening};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A source that listens to a stream of the simulated exchange, at these endpoints.
-fn listening(
-    kafka: &Kafka,
-    history: &Running,
-    endpoints: &[String],
-    exchange: Exchange,
-    stream: Stream,
-    symbols: &[&str],
-) -> ProducerConfig {
-    let mut config = config(&kafka.bootstrap_servers, &[], &[], SECOND);
-    let route =
-        |symbol: &&str| SymbolRoute { symbol: symbol.parse().unwrap(), topic: "trades".parse().unwrap() };
-    config.symbols = symbols.iter().map(route).collect();
-    let history =
-        HistoryConfig { endpoints: vec![history.url()], timeout_millis: 2_000, max_weight_per_minute: 5_700 };
-    let websocket = WebsocketConfig {
-        endpoints: endpoints.to_vec(),
-        stream,
-        interval: None,
-        partial: false,
-        silence_millis: 1_500,
-        history,
-    };
-    let feed = Feed::Websocket(websocket);
-    config.sources = vec![SourceConfig { name: "stream".to_owned(), exchange, symbols: Vec::new(), feed }];
-    config
-}
 
 /// A producer that listens to trades of these symbols of Binance.
 fn trades(kafka: &Kafka, exchange: &Running, symbols: &[&str]) -> Producer {
@@ -135,24 +104,6 @@ async fn a_thousand_symbols_share_one_connection_and_its_messages_keep_the_pace(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_market_that_the_exchange_does_not_have_is_told_once_and_the_others_go_on() {
-    for source in [Exchange::Coinbase, Exchange::Kraken] {
-        let (kafka, exchange) = (kafka(), trading(50.0, StreamLimits::default()).await);
-        let endpoints = [exchange.stream_url()];
-        let symbols = ["BTC/USDT", "NONE/SUCH", "ETH/USDT"];
-        let producer =
-            Producer::start(listening(&kafka, &exchange, &endpoints, source, Stream::Trade, &symbols));
-        producer.is_ready().await;
-        producer.produces(50, PATIENCE).await;
-        let unknown = [("exchange", source.as_str()), ("reason", "unknown_symbol")];
-        assert_eq!(producer.metric("source_rejected_prices_total", &unknown), 1.0, "{source}");
-        let told: BTreeSet<String> = exchange.streams().symbols().into_keys().collect();
-        assert_eq!(told.len(), 2, "{told:?}");
-        producer.stop().await.unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_whose_subscription_is_not_acknowledged_is_given_up() {
     let (kafka, exchange) = (kafka(), trading(50.0, StreamLimits::default()).await);
     once(&exchange, StreamFault::NoAck);
@@ -161,17 +112,6 @@ async fn a_connection_whose_subscription_is_not_acknowledged_is_given_up() {
     producer.is_ready().await;
     producer.produces(20, PATIENCE).await;
     assert_eq!(producer.lost("unacknowledged") + producer.lost("silent"), 1.0);
-    producer.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_subscription_makes_the_only_symbol_an_unknown_one() {
-    let (kafka, exchange) = (kafka(), trading(50.0, StreamLimits::default()).await);
-    always(&exchange, StreamFault::ErrorAck);
-    let producer = trades(&kafka, &exchange, &["BTCUSDT", "ETHUSDT"]);
-    eventually("it says why", PATIENCE, || producer.unmet().contains("every symbol is unknown to binance"))
-        .await;
-    assert_eq!(producer.metric("source_rejected_prices_total", &[("reason", "unknown_symbol")]), 2.0);
     producer.stop().await.unwrap();
 }
 

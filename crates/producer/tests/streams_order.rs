@@ -13,6 +13,7 @@ use pricepipe_core::{
 use pricepipe_exchange_sim::{
     Fault, Recording, Rule, Running, SimConfig, StreamFault, TapePace, TapePlayback, TradeFlow, start,
 };
+use rdkafka::types::RDKafkaRespErr;
 use support::{Kafka, Producer, SECOND, config, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -55,7 +56,11 @@ fn number(message: &PriceMessage) -> u64 {
 
 /// The numbers in the topic, which follow each other without a hole and without a repetition, except those given.
 fn complete(kafka: &Kafka, lost: &[u64]) -> Vec<u64> {
-    let numbers: Vec<u64> = kafka.read_any_key("trades").iter().map(number).collect();
+    complete_in(kafka, "trades", lost)
+}
+
+fn complete_in(kafka: &Kafka, topic: &str, lost: &[u64]) -> Vec<u64> {
+    let numbers: Vec<u64> = kafka.read_any_key(topic).iter().map(number).collect();
     let (first, last) = (numbers[0], *numbers.last().unwrap());
     let expected: Vec<u64> = (first..=last).filter(|number| !lost.contains(number)).collect();
     assert_eq!(numbers, expected);
@@ -153,4 +158,34 @@ async fn what_history_does_not_hold_is_recorded_and_the_rest_goes_on() {
         producer.stop().await.unwrap();
         complete(&kafka, &[gap.from, gap.from + 1, gap.to]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_missing_holds_up_its_own_market_alone_and_loses_no_trade() {
+    let (kafka, exchange) = (kafka(), trading(2_000.0).await);
+    let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    kafka.with(move |cluster| cluster.topic_error("late", missing).unwrap());
+    let mut config = listening(&kafka, &exchange, Exchange::Binance);
+    config.symbols.push(SymbolRoute { symbol: "ETH/USDT".parse().unwrap(), topic: "late".parse().unwrap() });
+    let producer = Producer::start(config);
+    let produced = |index: usize| producer.observations.snapshot().symbols[index].produced;
+    let postponed = || producer.metric("source_sorted_records_total", &[("outcome", "postponed")]);
+    eventually("no more can wait", 2 * PATIENCE, || postponed() > 1_000.0).await;
+    assert!(producer.unmet().contains("topic late: "), "{}", producer.unmet());
+    let last = |symbol: &str| exchange.trade_ids(&symbol.parse().unwrap()).unwrap().1;
+    let (first, sent) = (last("BTCUSDT"), produced(0));
+    tokio::time::sleep(2 * SECOND).await;
+    let (traded, sent) = (last("BTCUSDT") - first, produced(0) - sent);
+    assert!(sent * 100 >= traded * 95, "{sent} of {traded} went on");
+    assert_eq!(produced(1), 0);
+
+    let there = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    kafka.with(move |cluster| cluster.topic_error("late", there).unwrap());
+    let traded = last("ETHUSDT");
+    let gaps = || producer.observations.snapshot().gaps;
+    eventually("it catches up", PATIENCE, || produced(1) > produced(0) * 95 / 100 && gaps().open == 0).await;
+    assert!(gaps().repaired > 1_000 && gaps().unfillable == 0, "{:?}", gaps());
+    producer.stop().await.unwrap();
+    assert!(complete_in(&kafka, "late", &[]).last() >= Some(&traded));
+    complete(&kafka, &[]);
 }

@@ -83,8 +83,8 @@ impl BinanceStreams {
         let mut market = sim.market();
         let mut known: HashSet<String> = self.names.iter().cloned().collect();
         for name in names {
+            self.add(&name, &mut market, now);
             if known.insert(name.clone()) {
-                self.add(&name, &mut market, now);
                 self.names.push(name);
             }
         }
@@ -92,10 +92,14 @@ impl BinanceStreams {
         if self.names.len() > most { Err(Cut::Close(1008, "Too many streams")) } else { Ok(()) }
     }
 
-    /// Adds a stream. One of which nobody knows anything stays silent.
+    /// Adds a stream, once. One of which nobody knows anything stays silent, until it is asked for again and is known.
     fn add(&mut self, name: &str, market: &mut Market, now: Moment) {
         let Some((symbol, kind)) = parsed(name) else { return };
         let Some(place) = market.tape_place(&symbol) else { return };
+        let feed = self.feed_of.get(&place).map(|feed| &self.feeds[*feed]);
+        if feed.is_some_and(|feed| feed.streams.iter().any(|stream| stream.name == name)) {
+            return;
+        }
         let tape = market.tape_at(place);
         let end = tape.subscribe(now);
         let kind = match kind {

@@ -21,7 +21,9 @@ struct Fault {
 pub(super) fn check(answer: &Answer<'_>) -> Result<(), Refusal> {
     by_status(Exchange::Binance, answer)?;
     match (answer.status, serde_json::from_slice::<Fault>(answer.body).ok()) {
-        (_, Some(fault)) if fault.code == TOO_MANY_REQUESTS => Err(rate_limited(Exchange::Binance, answer)),
+        (_, Some(fault)) if fault.code == TOO_MANY_REQUESTS => {
+            Err(rate_limited(Exchange::Binance, answer, words(&fault)))
+        }
         (200 | 400.., Some(fault)) if BUSY.contains(&fault.code) => Err(Refusal::Unavailable(words(&fault))),
         (status @ 500.., _) => Err(unavailable(status)),
         (200 | 400.., Some(fault)) if BAD_SYMBOL.contains(&fault.code) => Err(Refusal::UnknownSymbol),

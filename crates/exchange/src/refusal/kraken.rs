@@ -29,7 +29,7 @@ pub(super) fn check(answer: &Answer<'_>) -> Result<(), Refusal> {
 fn by_words(answer: &Answer<'_>, fault: &str) -> Refusal {
     let begins = |starts: &[&str]| starts.iter().any(|start| fault.starts_with(start));
     if begins(&["EAPI:Rate limit", "EGeneral:Too many requests", "EGeneral:Temporary lockout"]) {
-        rate_limited(Exchange::Kraken, answer)
+        rate_limited(Exchange::Kraken, answer, raw::one_line(fault))
     } else if begins(&["EQuery:Unknown"]) {
         Refusal::UnknownSymbol
     } else if begins(&["EService:", "EGeneral:Internal error"]) {

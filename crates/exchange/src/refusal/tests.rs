@@ -17,7 +17,11 @@ fn checked(
 }
 
 fn limited(seconds: u64) -> Refusal {
-    Refusal::RateLimited(Duration::from_secs(seconds))
+    limited_by("HTTP 429", seconds)
+}
+
+fn limited_by(said: &str, seconds: u64) -> Refusal {
+    Refusal::RateLimited { said: said.to_owned(), wait: Duration::from_secs(seconds) }
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn every_refusal_of_binance_gets_its_own_treatment() {
         (400, illegal, &[], Refusal::UnknownSymbol),
         (429, too_many, &[("retry-after", "2")], limited(2)),
         (429, "<html>", &[], limited(60)),
-        (400, too_many, &[("retry-after", "7")], limited(7)),
+        (400, too_many, &[("retry-after", "7")], limited_by("Too much request weight used. (-1003)", 7)),
         (418, too_many, &[("retry-after", "120")], Refusal::Banned(Duration::from_secs(120))),
         (418, "", &[], Refusal::Banned(BAN)),
         (451, "{}", &[], Refusal::GeoBlocked),
@@ -69,8 +73,8 @@ fn every_refusal_of_coinbase_gets_its_own_treatment() {
 fn every_refusal_of_kraken_gets_its_own_treatment_though_its_status_is_200() {
     for (status, error, refusal) in [
         (200, "EQuery:Unknown asset pair", Refusal::UnknownSymbol),
-        (200, "EAPI:Rate limit exceeded", limited(5)),
-        (200, "EGeneral:Too many requests", limited(5)),
+        (200, "EAPI:Rate limit exceeded", limited_by("EAPI:Rate limit exceeded", 5)),
+        (200, "EGeneral:Too many requests", limited_by("EGeneral:Too many requests", 5)),
         (200, "EService:Unavailable", Refusal::Unavailable("EService:Unavailable".into())),
         (503, "EService:Busy", Refusal::Unavailable("EService:Busy".into())),
         (200, "EGeneral:Internal error", Refusal::Unavailable("EGeneral:Internal error".into())),

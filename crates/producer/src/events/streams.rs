@@ -139,6 +139,13 @@ impl Events {
         tracing::warn!(status, "{exchange} says that it does not trade as usual");
     }
 
+    /// Two symbols of a source are names of one market.
+    pub(crate) fn symbols_are_one(&self, exchange: Exchange, first: &Symbol, second: &Symbol) {
+        tracing::warn!(
+            "symbols {first} and {second} are one market of {exchange}; it is told as {first} alone"
+        );
+    }
+
     /// A subscription is refused, in the exchange's own words.
     pub(crate) fn subscription_refused(&self, exchange: Exchange, number: u64, reason: &str) {
         tracing::debug!(%exchange, connection = number, reason, "a subscription is refused");

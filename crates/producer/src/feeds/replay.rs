@@ -71,7 +71,7 @@ impl Shared<'_> {
             name: source.name.clone(),
             pace: replay.pace,
             endpoints: endpoints.clone(),
-            catalogue: Catalogue::new(endpoints.clone()),
+            catalogue: Catalogue::new(endpoints.clone(), self.events.clone()),
             sink: self.sink.clone(),
             events: self.events.clone(),
             observations: self.options.observations.clone(),

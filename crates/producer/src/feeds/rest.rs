@@ -7,11 +7,11 @@ use pricepipe_core::config::{RestConfig, SourceConfig};
 use super::{ALIVE, Loop, Shared, probe_for_ever};
 use crate::{
     ProducerError,
-    announcer::Announcer,
     endpoints::Exchanges,
     poller::Poller,
     schedule::Schedule,
     source::{catalogue::Catalogue, last_prices::LastPrices},
+    teller::Words,
 };
 
 impl Shared<'_> {
@@ -27,7 +27,8 @@ impl Shared<'_> {
         let symbols = self.config.symbols.iter().map(|route| route.symbol.clone());
         let symbols = symbols.filter(|symbol| source.serves(symbol));
         let prices = LastPrices::new(endpoints.clone(), symbols);
-        let poller = self.poller(source, rest, prices, Catalogue::new(endpoints.clone()));
+        let catalogue = Catalogue::new(endpoints.clone(), self.events.clone());
+        let poller = self.poller(source, rest, prices, catalogue);
         let probe = probe_for_ever(endpoints, self.stop.clone());
         Ok(vec![Box::pin(probe), Box::pin(poller.run())])
     }
@@ -43,7 +44,6 @@ impl Shared<'_> {
         let longest_poll = Duration::from_millis(rest.timeout_millis).saturating_mul(hosts);
         let health = &self.process.health;
         Poller {
-            name: source.name.clone(),
             exchange: source.exchange,
             source: prices,
             catalogue: Arc::new(catalogue),
@@ -51,11 +51,9 @@ impl Shared<'_> {
             routes: self.routes_of(source),
             sink: self.sink.clone(),
             events: self.events.clone(),
-            observations: self.options.observations.clone(),
-            announcer: Announcer::new(health.condition(&self.label("exchange", source)), ""),
+            teller: self.teller(source, Words { part: "", fails: "gives no prices" }),
             heartbeat: health
                 .heartbeat(&self.label("poll", source), ALIVE.max(longest_poll.saturating_mul(2))),
-            hint: self.options.unreachable_hint.clone(),
             failing: HashMap::new(),
             stop: self.stop.clone(),
         }

@@ -37,14 +37,16 @@ impl Shared<'_> {
         let routes: Vec<Arc<Route>> = self.routes.iter().filter(own).cloned().collect();
         let symbols: Vec<Symbol> = routes.iter().map(|route| route.symbol.clone()).collect();
         let endpoints = Arc::new(exchanges.endpoints(source, self.events)?);
-        let (connections, arrivals) = Connections::new(self, source, websocket, &symbols, exchanges)?;
+        let (connections, arrivals) =
+            Connections::new(self, source, websocket, &symbols, endpoints.clone(), exchanges)?;
         let topic = Topic {
             exchange: source.exchange,
             stream: websocket.stream,
             interval: websocket.interval,
             partial: websocket.partial,
         };
-        let markets = symbols.iter().map(|symbol| source.exchange.market(symbol).into_owned()).collect();
+        let markets =
+            symbols.iter().map(|symbol| pricepipe_exchange::market(source.exchange, symbol)).collect();
         let gaps_topic = gaps_topic(&self.config.pipeline);
         let parts = SequenceParts {
             topic,

@@ -16,7 +16,7 @@ use super::course::{Answered, Course};
 use crate::{
     announcer::Announcer,
     endpoints::Endpoints,
-    events::Events,
+    events::{Events, Rejection},
     observations::{Observations, ReplayEnd},
     route::Route,
     sink::Sink,
@@ -110,8 +110,8 @@ impl Market {
         let (common, symbol) = (&self.common, &self.route.symbol);
         match error {
             SourceError::UnknownSymbol => {
-                let near = common.catalogue.near(symbol).await;
-                common.events.symbol_unknown(self.route.exchange, symbol, &near);
+                common.events.price_rejected(self.route.exchange, Rejection::UnknownSymbol);
+                common.catalogue.tell_unknown(symbol).await;
             }
             error => common.events.replay_given_up(&self.route, error),
         }

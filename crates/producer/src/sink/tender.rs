@@ -21,7 +21,7 @@ use super::{
     Client, Shared, Undelivered,
     reports::{Reports, in_words},
 };
-use crate::announcer::Announcer;
+use crate::{announcer::Announcer, ledger::Record};
 
 const TICK: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(100);
@@ -154,25 +154,42 @@ impl Tender {
                 }
                 Err(error) => {
                     tracing::debug!(%error, topic, "no metadata");
-                    return;
+                    break;
                 }
+            }
+        }
+        let missing = self.unseen.iter().filter(|(_, problem)| problem.is_some());
+        self.shared.ledger().set_missing(missing.map(|(topic, _)| topic.clone()).collect());
+    }
+
+    /// Sends what came back, and what was accepted behind it meanwhile. What comes back at once or cannot be sent waits for the
+    /// next tick: by that it does not become less.
+    fn send_again(&mut self) {
+        let Some(client) = self.client() else { return };
+        let mut before = usize::MAX;
+        loop {
+            let held = self.shared.ledger().take_held();
+            let less = held.len() < before;
+            before = held.len();
+            self.send_held(&client, held);
+            if !less || before == 0 {
+                return;
             }
         }
     }
 
-    fn send_again(&mut self) {
-        let Some(client) = self.client() else { return };
-        let held = self.shared.ledger().take_held();
+    fn send_held(&self, client: &Client, held: Vec<Record>) {
         let mut full = false;
         for record in held {
-            let back = if full || self.unseen.contains_key(record.route.topic.as_str()) {
-                Err(record)
-            } else {
-                self.shared.send(&client, record)
-            };
-            if let Err(record) = back {
-                full |= !self.unseen.contains_key(record.route.topic.as_str());
-                self.shared.ledger().hold(record);
+            let topic = record.route.topic.clone();
+            let is_there = !self.unseen.contains_key(topic.as_str());
+            let back = if full || !is_there { Err(record) } else { self.shared.send(client, record) };
+            match back {
+                Ok(()) => self.shared.ledger().sent_again(topic.as_str()),
+                Err(record) => {
+                    full |= is_there;
+                    self.shared.ledger().put_back(record);
+                }
             }
         }
     }

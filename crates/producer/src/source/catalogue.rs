@@ -10,7 +10,7 @@ use pricepipe_core::Symbol;
 use pricepipe_exchange::listing::{self, Listing};
 use tokio::{sync::Mutex, time::sleep};
 
-use crate::{endpoints::Endpoints, source::SourceError};
+use crate::{endpoints::Endpoints, events::Events, source::SourceError};
 
 /// A list that is older is asked for again.
 const KEPT: Duration = Duration::from_secs(600);
@@ -24,16 +24,29 @@ const SUGGESTIONS: usize = 3;
 /// The markets of one exchange.
 pub(crate) struct Catalogue {
     endpoints: Arc<Endpoints>,
+    events: Arc<Events>,
     known: Mutex<Option<(Instant, Arc<[Listing]>)>>,
 }
 
 impl Catalogue {
-    pub(crate) fn new(endpoints: Arc<Endpoints>) -> Self {
-        Catalogue { endpoints, known: Mutex::default() }
+    pub(crate) fn new(endpoints: Arc<Endpoints>, events: Arc<Events>) -> Self {
+        Catalogue { endpoints, events, known: Mutex::default() }
+    }
+
+    /// Tells that the exchange does not have a symbol, and which ones may have been meant.
+    pub(crate) async fn tell_unknown(&self, symbol: &Symbol) {
+        let near = self.near(symbol).await;
+        self.events.symbol_unknown(self.endpoints.exchange(), symbol, &near);
+    }
+
+    /// Whether the exchange lists a market, as far as it can be told.
+    pub(crate) async fn lists(&self, market: &str) -> bool {
+        let listings = self.listings().await;
+        listings.is_ok_and(|listings| listings.iter().any(|listing| listing.market == market))
     }
 
     /// The symbols that somebody may have meant by one that the exchange does not have; none when they cannot be told.
-    pub(crate) async fn near(&self, symbol: &Symbol) -> Vec<String> {
+    async fn near(&self, symbol: &Symbol) -> Vec<String> {
         let Ok(listings) = self.listings().await else { return Vec::new() };
         let near = listing::near_matches(symbol, &listings, SUGGESTIONS);
         // In the form in which it was asked for: the neutral one, or the exchange's own.

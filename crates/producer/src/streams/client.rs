@@ -114,7 +114,7 @@ mod tests {
     fn a_refusal_to_connect_means_what_it_means_to_a_request() {
         let seconds = Duration::from_secs;
         for (answer, refusal) in [
-            (refused(429, Some("7")), Refusal::RateLimited(seconds(7))),
+            (refused(429, Some("7")), Refusal::RateLimited { said: "HTTP 429".to_owned(), wait: seconds(7) }),
             (refused(418, None), Refusal::Banned(seconds(120))),
             (refused(451, None), Refusal::GeoBlocked),
             (refused(403, None), Refusal::Forbidden),

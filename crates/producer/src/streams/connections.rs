@@ -4,17 +4,20 @@ mod connection;
 mod gate;
 mod hosts;
 mod lane;
+mod lookout;
 mod markets;
 mod outbox;
+mod roll;
 mod subscription;
 
 use std::{
     panic,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pricepipe_core::{
@@ -34,18 +37,17 @@ use self::{
     hosts::Hosts,
     lane::{Lane, LaneState},
     markets::Markets,
+    roll::Roll,
 };
 use super::Arrival;
 use crate::{
     ProducerError,
-    announcer::Announcer,
-    endpoints::Exchanges,
-    events::Events,
+    endpoints::{Endpoints, Exchanges},
+    events::{Events, Rejection},
     feeds::{ALIVE, Shared},
     http,
-    observations::Observations,
-    poller::SourceTrouble,
-    source::{SourceError, Trouble},
+    source::catalogue::Catalogue,
+    teller::{Teller, Words},
 };
 
 pub(crate) use self::gate::Gate;
@@ -57,14 +59,10 @@ const TELL_SILENCE: Duration = Duration::from_secs(5);
 
 /// Everything that listens for one source.
 pub(crate) struct Connections {
-    /// The source's name.
-    name: String,
     context: Arc<Context>,
     lanes: Vec<Lane>,
     states: mpsc::UnboundedReceiver<(usize, LaneState)>,
-    announcer: Announcer<SourceTrouble>,
-    observations: Arc<Observations>,
-    hint: Option<String>,
+    teller: Teller,
 }
 
 /// What all connections of a source share.
@@ -75,6 +73,10 @@ struct Context {
     silence: Duration,
     symbols: Vec<Symbol>,
     markets: Arc<Markets>,
+    roll: Roll,
+    /// Where to ask what is no stream's to tell.
+    history: Arc<Endpoints>,
+    catalogue: Arc<Catalogue>,
     /// When each market was last heard of, in milliseconds since 1970; 0 before it is subscribed to.
     heard: Vec<AtomicI64>,
     numbers: AtomicU64,
@@ -86,7 +88,7 @@ struct Context {
 
 impl Connections {
     /// Makes the connections of a source; `symbols` are its markets, in the order of their places. What they bring
-    /// comes out of the receiver.
+    /// comes out of the receiver. Which ones the exchange has is asked of `history`.
     ///
     /// # Errors
     /// An endpoint that is none, or certificates that cannot be read.
@@ -95,10 +97,12 @@ impl Connections {
         source: &SourceConfig,
         websocket: &WebsocketConfig,
         symbols: &[Symbol],
+        history: Arc<Endpoints>,
         exchanges: &mut Exchanges,
     ) -> Result<(Self, mpsc::Receiver<Arrival>), ProducerError> {
         let (arrivals, receiver) = mpsc::channel(WAITING);
-        let context = Arc::new(Context::new(shared, source, websocket, symbols, exchanges, arrivals)?);
+        let context = Context::new(shared, source, websocket, symbols, history, exchanges, arrivals)?;
+        let context = Arc::new(context);
         let (state, states) = mpsc::unbounded_channel();
         let health = &shared.process.health;
         let shares = context.shares();
@@ -111,13 +115,10 @@ impl Connections {
             Lane::new(place, markets.clone(), context.clone(), heartbeat, state.clone())
         };
         let connections = Connections {
-            name: source.name.clone(),
             lanes: shares.iter().enumerate().map(lane).collect(),
             context: context.clone(),
             states,
-            announcer: Announcer::new(health.condition(&shared.label("exchange", source)), ""),
-            observations: shared.options.observations.clone(),
-            hint: shared.options.unreachable_hint.clone(),
+            teller: shared.teller(source, Words { part: "'s streams", fails: "cannot be used" }),
         };
         Ok((connections, receiver))
     }
@@ -128,6 +129,8 @@ impl Connections {
         let mut lanes: JoinSet<()> = self.lanes.drain(..).map(Lane::run).collect();
         let mut ticks = interval(TELL_SILENCE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let context = self.context.clone();
+        let (mut lookout, mut news) = (pin!(context.look_for_markets()), context.roll.news());
         loop {
             tokio::select! {
                 ended = lanes.join_next() => match ended {
@@ -139,6 +142,8 @@ impl Connections {
                     board[place] = state;
                     self.tell(&board);
                 }
+                Ok(()) = news.changed() => self.tell(&board),
+                never = &mut lookout => match never {},
                 _ = ticks.tick() => self.context.tell_silence(clock::now()),
             }
         }
@@ -150,42 +155,20 @@ impl Connections {
             LaneState::Down(error) => Some(error),
             _ => None,
         });
-        let up = board.iter().filter(|state| matches!(state, LaneState::Up(_))).count();
-        let markets: usize =
-            board.iter().map(|state| if let LaneState::Up(n) = state { *n } else { 0 }).sum();
+        let up = board.iter().filter(|state| matches!(state, LaneState::Up)).count();
+        let (unknown, refusal) = self.context.roll.unknown();
         match down {
-            Some(error) => self.tell_trouble(error, up, board.len()),
+            _ if unknown == self.context.markets.places().count() => {
+                self.teller.no_symbols(refusal.as_deref());
+            }
+            Some(error) if board.len() > 1 => {
+                let extent = format!(" ({up} of {} connections are up)", board.len());
+                self.teller.trouble(error, &extent);
+            }
+            Some(error) => self.teller.trouble(error, ""),
             None if up < board.len() => {}
-            None if markets == 0 => {
-                let text = format!("every symbol is unknown to {}", self.context.topic.exchange);
-                self.observations.source_state(&self.name, &text);
-                self.announcer.trouble(SourceTrouble::NoSymbols, &text);
-            }
-            None => {
-                self.observations.source_state(&self.name, "listening");
-                self.announcer.fine();
-            }
+            None => self.teller.fine("listening"),
         }
-    }
-
-    fn tell_trouble(&mut self, error: &SourceError, up: usize, all: usize) {
-        let exchange = self.context.topic.exchange;
-        let Some(trouble) = error.trouble() else { return };
-        let hint = self.hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default();
-        let part = if all > 1 { format!(" ({up} of {all} connections are up)") } else { String::new() };
-        let text = match trouble {
-            Trouble::Unreachable => {
-                format!("{exchange}'s streams cannot be reached: {error}; retrying{part}.{hint}")
-            }
-            Trouble::Unusable => {
-                format!("{exchange}'s streams cannot be used: {error}; retrying{part}.{hint}")
-            }
-            _ => format!("{exchange}'s streams: {error}{part}"),
-        };
-        self.observations.source_state(&self.name, &text);
-        // Hosts may fail turn by turn in different ways: each turn would be told otherwise.
-        let kind = if trouble == Trouble::Unusable { Trouble::Unreachable } else { trouble };
-        self.announcer.trouble(SourceTrouble::Exchange(kind), &text);
     }
 }
 
@@ -195,6 +178,7 @@ impl Context {
         source: &SourceConfig,
         websocket: &WebsocketConfig,
         symbols: &[Symbol],
+        history: Arc<Endpoints>,
         exchanges: &mut Exchanges,
         arrivals: mpsc::Sender<Arrival>,
     ) -> Result<Self, ProducerError> {
@@ -206,13 +190,20 @@ impl Context {
         let bases = websocket.endpoints.iter().map(base).collect::<Result<_, _>>()?;
         let gate = exchanges.gate(exchange, &limits);
         let hosts = Hosts::new(exchange, bases, topic.path(), gate, exchanges, shared.events)?;
-        let names = symbols.iter().map(|symbol| exchange.market(symbol).into_owned());
+        let names = symbols.iter().map(|symbol| pricepipe_exchange::market(exchange, symbol));
+        let markets = Markets::new(names);
+        for (first, second) in markets.doubles() {
+            shared.events.symbols_are_one(exchange, &symbols[first], &symbols[second]);
+        }
         Ok(Context {
             topic,
             limits,
             silence: Duration::from_millis(websocket.silence_millis.max(1)),
             symbols: symbols.to_vec(),
-            markets: Arc::new(Markets::new(names)),
+            markets: Arc::new(markets),
+            roll: Roll::default(),
+            catalogue: Arc::new(Catalogue::new(history.clone(), shared.events.clone())),
+            history,
             heard: symbols.iter().map(|_| AtomicI64::new(0)).collect(),
             numbers: AtomicU64::new(0),
             hosts,
@@ -224,7 +215,7 @@ impl Context {
 
     /// The markets of each connection, by their places: as few connections as there may be, all about as large.
     fn shares(&self) -> Vec<Vec<usize>> {
-        shares(self.symbols.len(), self.limits.markets_per_connection)
+        shares(&self.markets.places().collect::<Vec<_>>(), self.limits.markets_per_connection)
     }
 
     /// Connections are numbered from 1 in the order of opening.
@@ -243,7 +234,44 @@ impl Context {
 
     /// A market is subscribed to: if it was never heard of, its silence counts from here.
     fn subscribed(&self, market: usize, now: Timestamp) {
-        let _ = self.heard[market].compare_exchange(0, now.as_millis(), Ordering::Relaxed, Ordering::Relaxed);
+        if self.roll.accepted(market) {
+            self.events.symbol_accepted(self.topic.exchange, self.symbol(market));
+        }
+        if self.roll.wants(market) {
+            let (unheard, now) = (0, now.as_millis());
+            let _ = self.heard[market].compare_exchange(unheard, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// The exchange does not have a market.
+    fn missing(&self, market: usize) {
+        // It may be subscribed to already; that it is silent is nobody's concern.
+        self.heard[market].store(0, Ordering::Relaxed);
+        if self.roll.missing(market, Instant::now()) {
+            let (catalogue, symbol) = (self.catalogue.clone(), self.symbol(market).clone());
+            self.events.price_rejected(self.topic.exchange, Rejection::UnknownSymbol);
+            tokio::spawn(async move { catalogue.tell_unknown(&symbol).await });
+        }
+    }
+
+    /// The exchange refuses a subscription to a market, in these words. Mostly it does not have it; its list tells.
+    fn refused(&self, market: usize, words: &str) {
+        if !self.roll.refused(market, words, Instant::now()) {
+            return;
+        }
+        let (catalogue, events, exchange) =
+            (self.catalogue.clone(), self.events.clone(), self.topic.exchange);
+        let (symbol, name) = (self.symbol(market).clone(), self.markets.name(market).to_owned());
+        let words = words.to_owned();
+        tokio::spawn(async move {
+            if catalogue.lists(&name).await {
+                events.price_rejected(exchange, Rejection::Refused);
+                events.symbol_refused(exchange, &symbol, &words);
+            } else {
+                events.price_rejected(exchange, Rejection::UnknownSymbol);
+                catalogue.tell_unknown(&symbol).await;
+            }
+        });
     }
 
     fn tell_silence(&self, now: Timestamp) {
@@ -257,10 +285,9 @@ impl Context {
     }
 }
 
-fn shares(markets: usize, most: usize) -> Vec<Vec<usize>> {
-    let connections = markets.div_ceil(most.max(1)).max(1);
-    let places: Vec<usize> = (0..markets).collect();
-    places.chunks(markets.div_ceil(connections).max(1)).map(<[usize]>::to_vec).collect()
+fn shares(markets: &[usize], most: usize) -> Vec<Vec<usize>> {
+    let connections = markets.len().div_ceil(most.max(1)).max(1);
+    markets.chunks(markets.len().div_ceil(connections).max(1)).map(<[usize]>::to_vec).collect()
 }
 
 #[cfg(test)]
@@ -269,10 +296,11 @@ mod tests {
 
     #[test]
     fn markets_are_spread_evenly_over_as_few_connections_as_the_limit_allows() {
-        let sizes = |markets, most| shares(markets, most).iter().map(Vec::len).collect::<Vec<_>>();
+        let places = |markets: usize| (0..markets).collect::<Vec<_>>();
+        let sizes = |markets, most| shares(&places(markets), most).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(1_000, 1_024), [1_000]);
         assert_eq!(sizes(1_025, 1_024), [513, 512]);
         assert_eq!(sizes(250, 100), [84, 84, 82]);
-        assert_eq!(shares(250, 100).concat(), (0..250).collect::<Vec<_>>());
+        assert_eq!(shares(&places(250), 100).concat(), places(250));
     }
 }

@@ -1,6 +1,7 @@
 //! The order and the completeness of what the connections of a source bring: each market's observations go to Kafka in the
 //! order of their numbers, and what is missing is asked of history. No I/O of its own: connections, history and sink do it.
 
+mod backlog;
 pub(crate) mod market;
 pub(crate) mod order;
 mod steps;
@@ -17,6 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    backlog::Backlog,
     market::{Item, Loss, Mark, Market},
     order::{Act, Fate},
 };
@@ -28,7 +30,7 @@ use super::{
 use crate::{
     events::{Events, Sorted},
     route::Route,
-    sink::Sink,
+    sink::{Full, Sink},
 };
 
 /// So many observations of a source wait for what is missing before them, about 10 MB. History is asked for more.
@@ -72,6 +74,8 @@ pub(crate) struct Sequence {
     acts: Vec<Act<Item>>,
     /// What is to be sent.
     outgoing: VecDeque<(usize, Item)>,
+    /// What waits for topics that are not there.
+    backlog: Backlog,
     /// One message, made anew for each observation.
     message: Option<PriceMessage>,
 }
@@ -89,6 +93,7 @@ impl Sequence {
             waiting: 0,
             acts: Vec::new(),
             outgoing: VecDeque::new(),
+            backlog: Backlog::default(),
             message: None,
         };
         sequence.resume_gaps(standing);
@@ -104,7 +109,10 @@ impl Sequence {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                _ = tick.tick() => self.tick(),
+                _ = tick.tick() => {
+                    self.tick();
+                    self.catch_up();
+                }
                 turn = self.parts.repair.turn() => match turn {
                     Turn::Due(place) => self.ask(place),
                     Turn::Answered(place, answer) => self.answered(place, answer),
@@ -177,7 +185,11 @@ impl Sequence {
         let room = self.waiting < MOST_WAITING;
         let market = self.markets.get_mut(place)?;
         let before = market.order.waiting();
-        let fate = market.take(record, received, connection, room, &mut self.acts);
+        let fate = if self.backlog.is_full() && self.backlog.holds(place) {
+            market.postpone(&record, connection, &mut self.acts)
+        } else {
+            market.take(record, received, connection, room, &mut self.acts)
+        };
         self.waiting = self.waiting + market.order.waiting() - before;
         self.act(place, None);
         Some(fate)
@@ -221,36 +233,59 @@ impl Sequence {
                 Act::Ended(hole) => self.parts.gaps.ended(place, &hole, loss, clock::now()),
             }
         }
-        if market.order.wanted().is_some() {
+        // What cannot be sent is not asked for.
+        if market.order.wanted().is_some() && !self.backlog.holds(place) {
             self.parts.repair.want(place, market.patience());
         }
     }
 
-    /// Sends everything that is to be sent, and waits for room where nothing may be dropped. False when told to stop.
+    /// Sends everything that is to be sent. Where nothing may be dropped, a message waits for room; one whose topic is not
+    /// there waits aside, so that the others go on. False when told to stop.
     async fn deliver(&mut self, stop: &CancellationToken) -> bool {
         let (mut conflated, stream) = (0, self.parts.topic.stream);
         while let Some((place, item)) = self.outgoing.pop_front() {
             let route = self.markets[place].route.clone();
-            let (price, received) = (item.price, item.received);
+            self.parts.events.price_arrived(&route, item.price, item.received);
             let mut payload = self.encode(&route, item);
-            while let Err(back) = self.parts.sink.try_offer(&route, payload) {
-                if !stream.is_complete() {
-                    conflated += 1;
+            loop {
+                if self.backlog.holds(place) {
+                    self.backlog.push(place, payload);
                     break;
                 }
-                payload = back;
+                match self.parts.sink.try_offer(&route, payload) {
+                    Ok(()) => break,
+                    Err(_) if !stream.is_complete() => {
+                        conflated += 1;
+                        break;
+                    }
+                    Err(Full::Topic(back)) => {
+                        self.backlog.push(place, back);
+                        break;
+                    }
+                    Err(Full::All(back)) => payload = back,
+                }
                 self.parts.heartbeat.beat();
                 tokio::select! {
                     () = stop.cancelled() => return false,
                     () = sleep(BUSY) => {}
                 }
             }
-            self.parts.events.price_arrived(&route, price, received);
         }
         if conflated > 0 {
             self.parts.events.conflated(self.parts.topic.exchange, stream.as_str(), conflated);
         }
         true
+    }
+
+    /// Offers again what waits for its topic. Once nothing of a market does, history is asked for what had no room to wait.
+    fn catch_up(&mut self) {
+        for place in self.backlog.markets() {
+            let (sink, route) = (&self.parts.sink, &self.markets[place].route);
+            self.backlog.offer(place, |payload| {
+                sink.try_offer(route, payload).map_err(|(Full::Topic(back) | Full::All(back))| back)
+            });
+            self.act(place, None);
+        }
     }
 
     fn encode(&mut self, route: &Route, item: Item) -> Vec<u8> {

@@ -11,9 +11,13 @@ use std::{
 
 use pricepipe_core::{
     Exchange, PriceMessage,
-    config::{Feed, KafkaConnection, ProducerConfig, RestConfig, SourceConfig, SymbolRoute},
+    config::{
+        Feed, HistoryConfig, KafkaConnection, ProducerConfig, RestConfig, SourceConfig, Stream, SymbolRoute,
+        WebsocketConfig,
+    },
     message::Position,
 };
+use pricepipe_exchange_sim::Running;
 use pricepipe_producer::{Observations, Options, ProducerError, Summary};
 use pricepipe_service::Process;
 use rdkafka::{
@@ -142,6 +146,34 @@ pub(crate) fn config(
         }],
         symbols: symbols.iter().map(route).collect(),
     }
+}
+
+/// A source that listens to a stream of the simulated exchange, at these endpoints.
+pub(crate) fn listening(
+    kafka: &Kafka,
+    history: &Running,
+    endpoints: &[String],
+    exchange: Exchange,
+    stream: Stream,
+    symbols: &[&str],
+) -> ProducerConfig {
+    let mut config = config(&kafka.bootstrap_servers, &[], &[], SECOND);
+    let route =
+        |symbol: &&str| SymbolRoute { symbol: symbol.parse().unwrap(), topic: "trades".parse().unwrap() };
+    config.symbols = symbols.iter().map(route).collect();
+    let history =
+        HistoryConfig { endpoints: vec![history.url()], timeout_millis: 2_000, max_weight_per_minute: 5_700 };
+    let websocket = WebsocketConfig {
+        endpoints: endpoints.to_vec(),
+        stream,
+        interval: None,
+        partial: false,
+        silence_millis: 1_500,
+        history,
+    };
+    let feed = Feed::Websocket(websocket);
+    config.sources = vec![SourceConfig { name: "stream".to_owned(), exchange, symbols: Vec::new(), feed }];
+    config
 }
 
 /// A producer at work.

@@ -1,7 +1,7 @@
 //! One connection: opens it, subscribes, reads, and hands over what it brings until it ends. This file performs the
 //! I/O.
 
-use std::{collections::BTreeSet, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::{FutureExt, SinkExt, StreamExt};
 use pricepipe_exchange::{
@@ -46,8 +46,8 @@ const TOO_MUCH: Duration = Duration::from_secs(30);
 /// What a connection tells its lane.
 #[derive(Debug)]
 pub(super) enum Note {
-    /// Every market is answered for; these are refused.
-    Subscribed { refused: BTreeSet<usize> },
+    /// Every market is answered for.
+    Subscribed,
     /// The exchange is about to end it.
     Leaving,
 }
@@ -128,8 +128,7 @@ struct Session {
 impl Session {
     fn new(of: Connection, client: Client, host: HostId) -> Self {
         let context = &of.context;
-        let subscription =
-            Subscription::new(context.topic, context.limits, context.markets.clone(), &of.markets);
+        let subscription = Subscription::new(context.topic, context.limits, context.markets.clone());
         let conflates = !context.topic.stream.is_complete();
         let outbox = Outbox::new(of.number, conflates, of.markets.len());
         Session {
@@ -153,7 +152,8 @@ impl Session {
     /// together; where there is no room for more, reading waits and so does the exchange.
     async fn listen(&mut self) -> Loss {
         let (arrivals, stop) = (self.of.context.arrivals.clone(), self.of.context.stop.clone());
-        let replaced = self.of.replaced.clone();
+        let (replaced, mut news) = (self.of.replaced.clone(), self.of.context.roll.news());
+        self.ask_for_markets();
         let mut alarm = pin!(sleep_until(Instant::now()));
         loop {
             let loss = tokio::select! {
@@ -169,9 +169,14 @@ impl Session {
                     alarm.as_mut().reset(self.next_alarm());
                     None
                 }
+                Ok(()) = news.changed() => {
+                    self.ask_for_markets();
+                    alarm.as_mut().reset(self.next_alarm());
+                    None
+                }
                 message = self.client.next(), if self.outbox.has_room() => {
                     let loss = self.on_message(message);
-                    if !self.live {
+                    if !self.subscription.is_complete() {
                         alarm.as_mut().reset(self.next_alarm());
                     }
                     loss
@@ -200,7 +205,7 @@ impl Session {
         if self.leaves.is_some_and(|moment| moment <= now) {
             Some(Loss::Replaced)
         } else if self.subscription.deadline().is_some_and(|moment| moment <= now) {
-            Some(Loss::Unacknowledged)
+            self.on_unanswered(now)
         } else if silence >= self.of.context.silence {
             Some(Loss::Silent)
         } else if let Some(message) = self.subscription.next_message(now) {
@@ -214,6 +219,17 @@ impl Session {
         } else {
             None
         }
+    }
+
+    /// The exchange does not answer a subscription. If it is to markets that it did not have before, that costs the others
+    /// nothing.
+    fn on_unanswered(&mut self, now: Instant) -> Option<Loss> {
+        let (context, unanswered) = (&self.of.context, self.subscription.expired(now));
+        if !unanswered.iter().all(|market| context.roll.tries(*market)) {
+            return Some(Loss::Unacknowledged);
+        }
+        unanswered.iter().for_each(|market| context.refused(*market, "no answer"));
+        None
     }
 
     fn next_alarm(&self) -> Instant {
@@ -282,7 +298,9 @@ impl Session {
             Frame::Refused { request, market, reason } => {
                 let context = &self.of.context;
                 context.events.subscription_refused(context.topic.exchange, self.of.number, &reason);
-                self.subscription.refused_by_exchange(request, market.as_deref());
+                for market in self.subscription.refused(request, market.as_deref()) {
+                    context.refused(market, &reason);
+                }
                 self.see_whether_subscribed();
             }
             Frame::Heartbeat { last_trade } => self.on_last_trade(last_trade),
@@ -294,6 +312,14 @@ impl Session {
             Frame::Unknown => {}
         }
         None
+    }
+
+    /// Asks for those of its markets that are to be listened to and were not asked for.
+    fn ask_for_markets(&mut self) {
+        let roll = &self.of.context.roll;
+        self.subscription
+            .want(&self.of.markets.iter().copied().filter(|market| roll.wants(*market)).collect());
+        self.see_whether_subscribed();
     }
 
     fn on_records(&mut self) {
@@ -329,7 +355,7 @@ impl Session {
         self.live = true;
         self.of.context.hosts.succeeded(self.host);
         self.of.context.events.connection_live(self.of.context.topic.exchange);
-        self.note(Note::Subscribed { refused: self.subscription.refused().iter().copied().collect() });
+        self.note(Note::Subscribed);
     }
 
     fn on_last_trade(&mut self, last_trade: Option<(String, u64)>) {
@@ -348,7 +374,8 @@ impl Session {
         if !too_much {
             return Loss::Closed;
         }
-        self.of.context.hosts.too_much(TOO_MUCH.mul_f64(1.0 + fastrand::f64()));
+        let wait = TOO_MUCH.mul_f64(1.0 + fastrand::f64());
+        self.of.context.hosts.too_much("close code 1008", wait);
         Loss::TooManyRequests
     }
 

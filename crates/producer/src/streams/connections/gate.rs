@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// What every connection to an exchange passes, whichever source it is for: the exchange counts by address.
+/// Requests have a penalty of their own: exchanges count them apart.
 pub(crate) struct Gate {
     state: Mutex<(Bucket, Penalty)>,
 }

@@ -93,15 +93,15 @@ impl Hosts {
         self.events.connect_finished(self.exchange, Some(error));
         let endpoint = &self.list[host.0].endpoint;
         match error {
-            SourceError::Limited(limit, length) => self.gate.impose(*limit, *length),
+            SourceError::Limited(limit, length) => self.gate.impose(limit.clone(), *length),
             SourceError::GeoBlocked => endpoint.geo_blocked(self.exchange, &self.events),
             error => endpoint.failed(error, Instant::now()),
         }
     }
 
-    /// The exchange says in other words than a status that it was too much.
-    pub(super) fn too_much(&self, length: Duration) {
-        self.gate.impose(Limit::Rate, length);
+    /// The exchange says in other words than a status that it was too much: so it is said.
+    pub(super) fn too_much(&self, said: &str, length: Duration) {
+        self.gate.impose(Limit::Rate(said.into()), length);
     }
 }
 

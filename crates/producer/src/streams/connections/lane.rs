@@ -1,7 +1,7 @@
 //! A share of a source's markets: sees to it that there is always one connection for them, and replaces it before it
 //! ends.
 
-use std::{collections::BTreeSet, panic, sync::Arc, time::Duration};
+use std::{panic, sync::Arc, time::Duration};
 
 use pricepipe_core::Backoff;
 use pricepipe_service::health::Heartbeat;
@@ -16,10 +16,7 @@ use super::{
     Context,
     connection::{Connection, Ended, Note},
 };
-use crate::{
-    events::{Loss, Rejection},
-    source::SourceError,
-};
+use crate::{events::Loss, source::SourceError};
 
 /// A lost connection is opened again within so long, at random; each time that it was of no use, within twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -36,8 +33,8 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 pub(super) enum LaneState {
     /// Nothing is known yet.
     Starting,
-    /// It is subscribed to so many markets.
-    Up(usize),
+    /// It listens to all that there is to listen to.
+    Up,
     /// It cannot be.
     Down(SourceError),
 }
@@ -58,8 +55,6 @@ pub(super) struct Lane {
     open_at: Option<Instant>,
     backoff: Backoff,
     useless: u32,
-    /// Markets that the exchange does not have; the user was told.
-    refused: BTreeSet<usize>,
 }
 
 struct Open {
@@ -87,14 +82,13 @@ impl Lane {
             open_at: Some(Instant::now()),
             backoff: Backoff::new(FIRST_WAIT, LONGEST_WAIT),
             useless: 0,
-            refused: BTreeSet::new(),
         }
     }
 
     /// Runs until told to stop, and until its connections have ended then.
     pub(super) async fn run(mut self) {
         let (notes, mut noted) = mpsc::unbounded_channel();
-        let stop = self.context.stop.clone();
+        let (stop, mut news) = (self.context.stop.clone(), self.context.roll.news());
         while !(stop.is_cancelled() && self.connections.is_empty()) {
             self.heartbeat.beat();
             let open_at = self.open_at.filter(|_| self.next.is_none() && !stop.is_cancelled());
@@ -112,15 +106,26 @@ impl Lane {
                         self.open(notes.clone());
                     }
                 }
+                Ok(()) = news.changed(), if self.is_idle() => self.open_at = Some(Instant::now()),
             }
         }
         self.heartbeat.end();
     }
 
+    /// True when it has no connection and none is to be opened.
+    fn is_idle(&self) -> bool {
+        self.current.is_none() && self.next.is_none() && self.open_at.is_none()
+    }
+
+    /// Opens a connection, if there is anything to listen to.
     fn open(&mut self, notes: mpsc::UnboundedSender<(u64, Note)>) {
+        self.open_at = None;
+        if !self.markets.iter().any(|market| self.context.roll.wants(*market)) {
+            let _ = self.states.send((self.place, LaneState::Up));
+            return;
+        }
         let (number, replaced) = (self.context.next_number(), CancellationToken::new());
         self.next = Some(Open { number, replaced: replaced.clone() });
-        self.open_at = None;
         let connection = Connection {
             number,
             markets: self.markets.clone(),
@@ -134,17 +139,15 @@ impl Lane {
 
     fn on_note(&mut self, number: u64, note: Note) {
         match note {
-            Note::Subscribed { refused } if is(&self.next, number) => {
+            Note::Subscribed if is(&self.next, number) => {
                 if let Some(before) = std::mem::replace(&mut self.current, self.next.take()) {
                     before.replaced.cancel();
                 }
                 self.open_at = self.replace_at();
-                self.tell_refused(refused);
-                let _ =
-                    self.states.send((self.place, LaneState::Up(self.markets.len() - self.refused.len())));
+                let _ = self.states.send((self.place, LaneState::Up));
             }
             Note::Leaving if is(&self.current, number) => self.open_at = Some(Instant::now()),
-            Note::Subscribed { .. } | Note::Leaving => {}
+            Note::Subscribed | Note::Leaving => {}
         }
     }
 
@@ -181,19 +184,6 @@ impl Lane {
     fn replace_at(&self) -> Option<Instant> {
         let lifetime = Duration::from_millis(self.context.limits.lifetime_millis?);
         Some(Instant::now() + time_to_replace(lifetime, fastrand::f64()))
-    }
-
-    /// Tells of markets that are refused now and were not, and of those that are not any more.
-    fn tell_refused(&mut self, refused: BTreeSet<usize>) {
-        let (events, exchange) = (&self.context.events, self.context.topic.exchange);
-        for market in refused.difference(&self.refused) {
-            events.price_rejected(exchange, Rejection::UnknownSymbol);
-            events.symbol_failing(exchange, self.context.symbol(*market), Rejection::UnknownSymbol);
-        }
-        for market in self.refused.difference(&refused) {
-            events.symbol_recovered(exchange, self.context.symbol(*market));
-        }
-        self.refused = refused;
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a connection is to be subscribed to, and what the exchange has said to it. Pure: the time is an argument.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -23,7 +23,8 @@ pub(super) struct Subscription {
     unsent: VecDeque<Vec<usize>>,
     /// Messages that were sent, by their numbers, and which of their markets are not answered for.
     unanswered: BTreeMap<u64, Request>,
-    refused: Vec<usize>,
+    /// Every market that was or will be asked for, and that was not refused.
+    asked: BTreeSet<usize>,
     requests: u64,
     sent: Option<Instant>,
 }
@@ -34,21 +35,33 @@ struct Request {
 }
 
 impl Subscription {
-    /// A connection's subscription to these markets, by their places.
-    pub(super) fn new(topic: Topic, limits: Limits, markets: Arc<Markets>, places: &[usize]) -> Self {
-        let unsent = places.chunks(limits.markets_per_message.max(1)).map(<[usize]>::to_vec).collect();
-        let (unanswered, refused) = (BTreeMap::new(), Vec::new());
-        Subscription { topic, limits, markets, unsent, unanswered, refused, requests: 0, sent: None }
+    /// A connection that is subscribed to nothing.
+    pub(super) fn new(topic: Topic, limits: Limits, markets: Arc<Markets>) -> Self {
+        Subscription {
+            topic,
+            limits,
+            markets,
+            unsent: VecDeque::new(),
+            unanswered: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            requests: 0,
+            sent: None,
+        }
+    }
+
+    /// What is wanted from now on, by their places. What is wanted no more and was asked for already is left to be
+    /// silent; it may be asked for again when it is wanted again.
+    pub(super) fn want(&mut self, wanted: &BTreeSet<usize>) {
+        self.unsent.iter_mut().for_each(|markets| markets.retain(|market| wanted.contains(market)));
+        self.unsent.retain(|markets| !markets.is_empty());
+        let new: Vec<usize> = wanted.difference(&self.asked).copied().collect();
+        self.unsent.extend(new.chunks(self.limits.markets_per_message.max(1)).map(<[usize]>::to_vec));
+        self.asked.clone_from(wanted);
     }
 
     /// True when every market is answered for.
     pub(super) fn is_complete(&self) -> bool {
         self.unsent.is_empty() && self.unanswered.is_empty()
-    }
-
-    /// The markets that the exchange will not have.
-    pub(super) fn refused(&self) -> &[usize] {
-        &self.refused
     }
 
     /// The next message, when it is time for one.
@@ -77,6 +90,14 @@ impl Subscription {
         self.unanswered.values().map(|request| request.sent + PATIENCE).min()
     }
 
+    /// Takes back what the exchange has not answered in time, and gives those markets.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<usize> {
+        let expired = self.unanswered.extract_if(.., |_, request| request.sent + PATIENCE <= now);
+        let markets: Vec<usize> = expired.flat_map(|(_, request)| request.markets).collect();
+        self.asked.retain(|market| !markets.contains(market));
+        markets
+    }
+
     /// Nothing was read for a while, for reasons of our own: the time does not count.
     pub(super) fn forgive(&mut self, now: Instant) {
         self.unanswered.values_mut().for_each(|request| request.sent = now);
@@ -93,35 +114,40 @@ impl Subscription {
     }
 
     /// The exchange refuses a request or a market. What else stood in a request that failed as a whole is asked for
-    /// again, in halves where it does not say which market was at fault.
-    pub(super) fn refused_by_exchange(&mut self, request: Option<u64>, name: Option<&str>) {
+    /// again, in halves where it does not say which market was at fault. Gives the markets that are refused for certain.
+    pub(super) fn refused(&mut self, request: Option<u64>, name: Option<&str>) -> Vec<usize> {
         let market = name.and_then(|name| self.markets.place(name));
         let of_market = |request: &Request| market.is_none_or(|market| request.markets.contains(&market));
         let number = request.filter(|number| self.unanswered.contains_key(number));
         let number = number.or_else(|| Some(*self.unanswered.iter().find(|(_, r)| of_market(r))?.0));
-        let Some(failed) = number.and_then(|number| self.unanswered.remove(&number)) else { return };
-        match market {
+        let Some(failed) = number.and_then(|number| self.unanswered.remove(&number)) else {
+            return Vec::new();
+        };
+        let refused = match market {
             // An exchange that numbers its answers and names the market answers for each market by itself.
             Some(market) if request.is_some() => {
-                self.refused.push(market);
                 let markets: Vec<usize> =
                     failed.markets.into_iter().filter(|other| *other != market).collect();
                 if let Some(number) = number.filter(|_| !markets.is_empty()) {
                     self.unanswered.insert(number, Request { markets, ..failed });
                 }
+                vec![market]
             }
             Some(market) => {
-                self.refused.push(market);
                 self.ask_again(failed.markets.into_iter().filter(|other| *other != market).collect());
+                vec![market]
             }
-            None if failed.markets.len() == 1 => self.refused.extend(failed.markets),
+            None if failed.markets.len() == 1 => failed.markets,
             None => {
                 let mut first = failed.markets;
                 let second = first.split_off(first.len() / 2);
                 self.ask_again(second);
                 self.ask_again(first);
+                Vec::new()
             }
-        }
+        };
+        self.asked.retain(|market| !refused.contains(market));
+        refused
     }
 
     fn ask_again(&mut self, markets: Vec<usize>) {
@@ -152,8 +178,9 @@ mod tests {
     fn subscription(markets: usize, per_message: usize) -> Subscription {
         let names = (0..markets).map(|number| format!("M{number}"));
         let limits = Limits { markets_per_message: per_message, message_millis: 300, ..topic().limits() };
-        let places: Vec<usize> = (0..markets).collect();
-        Subscription::new(topic(), limits, Arc::new(Markets::new(names)), &places)
+        let mut subscription = Subscription::new(topic(), limits, Arc::new(Markets::new(names)));
+        subscription.want(&(0..markets).collect());
+        subscription
     }
 
     /// Sends everything that there is to send, each message when it may be.
@@ -197,19 +224,19 @@ mod tests {
     #[test]
     fn one_market_among_many_is_found_by_halves_where_the_exchange_does_not_name_it() {
         let (mut subscription, mut now) = (subscription(200, 200), Instant::now());
-        let mut messages = 0;
+        let (mut messages, mut refused) = (0, Vec::new());
         while !subscription.is_complete() {
             messages += send_all(&mut subscription, &mut now);
             let requests: Vec<(u64, bool)> =
                 subscription.unanswered.iter().map(|(n, r)| (*n, r.markets.contains(&137))).collect();
             for (number, bad) in requests {
                 match bad {
-                    true => subscription.refused_by_exchange(Some(number), None),
+                    true => refused.extend(subscription.refused(Some(number), None)),
                     false => drop(subscription.acknowledged(Some(number), &[])),
                 }
             }
         }
-        assert_eq!(subscription.refused(), [137]);
+        assert_eq!(refused, [137]);
         assert!(messages < 20, "{messages} messages");
     }
 
@@ -217,8 +244,8 @@ mod tests {
     fn the_others_of_a_message_that_failed_as_a_whole_are_asked_for_again() {
         let (mut subscription, mut now) = (subscription(3, 3), Instant::now());
         send_all(&mut subscription, &mut now);
-        subscription.refused_by_exchange(None, Some("M1"));
-        assert_eq!((send_all(&mut subscription, &mut now), subscription.refused()), (1, &[1][..]));
+        assert_eq!(subscription.refused(None, Some("M1")), [1]);
+        assert_eq!(send_all(&mut subscription, &mut now), 1);
         assert_eq!(subscription.acknowledged(None, &["M0".to_owned(), "M2".to_owned()]), [0, 2]);
         assert!(subscription.is_complete());
     }
@@ -227,12 +254,52 @@ mod tests {
     fn a_market_that_is_refused_by_itself_costs_the_others_nothing() {
         let (mut subscription, mut now) = (subscription(2, 2), Instant::now());
         send_all(&mut subscription, &mut now);
-        subscription.refused_by_exchange(Some(1), Some("M0"));
+        assert_eq!(subscription.refused(Some(1), Some("M0")), [0]);
         assert_eq!(send_all(&mut subscription, &mut now), 0);
         assert_eq!(subscription.acknowledged(Some(1), &["M1".to_owned()]), [1]);
         assert!(subscription.is_complete());
-        subscription.refused_by_exchange(None, None);
-        assert_eq!(subscription.refused(), [0], "a complaint about nothing of ours changes nothing");
+        assert!(subscription.refused(None, None).is_empty(), "a complaint about nothing of ours");
+    }
+
+    #[test]
+    fn what_is_wanted_may_change_and_nothing_is_asked_for_twice() {
+        let (mut subscription, mut now) = (subscription(5, 2), Instant::now());
+        subscription.next_message(now);
+        subscription.want(&BTreeSet::from([1, 2, 3]));
+        assert_eq!(send_all(&mut subscription, &mut now), 1, "4 is wanted no more, 0 was asked for");
+        assert_eq!(
+            (subscription.acknowledged(Some(1), &[]), subscription.acknowledged(Some(2), &[])),
+            (vec![0, 1], vec![2, 3])
+        );
+        assert!(subscription.is_complete());
+        subscription.want(&BTreeSet::from([0, 1, 2, 3, 4]));
+        assert_eq!(send_all(&mut subscription, &mut now), 1);
+        assert_eq!(subscription.acknowledged(Some(3), &[]), [0, 4], "0 once more, and 4 for the first time");
+        subscription.want(&BTreeSet::from([0, 4]));
+        assert!(subscription.is_complete());
+    }
+
+    #[test]
+    fn what_is_not_answered_in_time_can_be_taken_back() {
+        let (mut subscription, now) = (subscription(2, 1), Instant::now());
+        subscription.next_message(now);
+        subscription.next_message(now + PATIENCE);
+        assert_eq!(subscription.expired(now + PATIENCE), [0]);
+        assert_eq!(subscription.deadline(), Some(now + 2 * PATIENCE), "the other one has its time");
+        assert_eq!(subscription.acknowledged(Some(2), &[]), [1]);
+        assert!(subscription.is_complete());
+    }
+
+    #[test]
+    fn what_was_refused_is_asked_for_again_when_it_is_wanted_still() {
+        let (mut subscription, mut now) = (subscription(2, 2), Instant::now());
+        send_all(&mut subscription, &mut now);
+        assert_eq!(subscription.refused(Some(1), Some("M0")), [0]);
+        subscription.want(&BTreeSet::from([1]));
+        assert_eq!(send_all(&mut subscription, &mut now), 0);
+        subscription.want(&BTreeSet::from([0, 1]));
+        assert_eq!(send_all(&mut subscription, &mut now), 1);
+        assert_eq!(subscription.acknowledged(None, &["M0".to_owned(), "M1".to_owned()]), [0, 1]);
     }
 
     #[test]

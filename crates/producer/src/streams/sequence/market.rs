@@ -111,13 +111,30 @@ impl Market {
             acts.push(Act::Send(item));
             return Fate::Sent;
         };
+        let noticed = self.noticed(connection);
+        self.order.take(number, item, noticed, room, acts)
+    }
+
+    /// Leaves to history what a connection brings, as nothing more of this market can be sent now, nor wait to be.
+    pub(crate) fn postpone(&mut self, record: &Record, connection: u64, acts: &mut Vec<Act<Item>>) -> Fate {
+        let noticed = self.noticed(connection);
+        match number(&record.event).filter(|number| Some(*number) >= self.order.next()) {
+            Some(number) => {
+                self.order.exists(number, noticed, acts);
+                Fate::Postponed
+            }
+            None => Fate::Known,
+        }
+    }
+
+    /// A connection has brought something: how a hole before it was noticed, should there be one.
+    fn noticed(&mut self, connection: u64) -> Noticed {
         self.unheard.take_if(|unheard| *unheard == connection);
-        let noticed = match self.connection.replace(connection) {
+        match self.connection.replace(connection) {
             None => Noticed::Restart,
             Some(before) if before == connection => Noticed::Skip,
             Some(_) => Noticed::Reconnect,
-        };
-        self.order.take(number, item, noticed, room, acts)
+        }
     }
 
     /// Something was sent.

@@ -49,6 +49,16 @@ fn a_hole_says_how_it_was_noticed() {
 }
 
 #[test]
+fn what_has_no_room_to_be_sent_is_missing_and_comes_out_of_history() {
+    let (mut market, mut acts) = (market(10), Vec::new());
+    let fates = [10, 11, 12].map(|number| market.postpone(&trade(number), 1, &mut acts));
+    assert_eq!(fates, [Fate::Known, Fate::Postponed, Fate::Postponed]);
+    assert_eq!(market.order.wanted(), Some(11));
+    assert_eq!(market.fill(page(11..=12), time(12), &mut acts), (2, None));
+    assert_eq!((market.order.wanted(), market.order.next()), (None, Some(13)));
+}
+
+#[test]
 fn history_is_asked_for_the_first_number_that_is_missing_and_no_more_once_nothing_is() {
     let mut market = market(10);
     assert_eq!(market.question(Stream::Trade, time(99)), None);
