@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Exchange, Symbol, Timestamp, config::Stream, identity};
+use crate::{Exchange, ReplayProgress, Symbol, Timestamp, config::Stream, identity};
 
 /// A hole between two observations of a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,29 @@ impl Gap {
     }
 }
 
+/// A message of the gaps topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GapsMessage {
+    /// A word on a gap.
+    Gap(Gap),
+    /// How far the replay of a market is.
+    Replay(ReplayProgress),
+}
+
+impl GapsMessage {
+    /// Reads either. Unknown fields are left alone.
+    ///
+    /// # Errors
+    /// What is neither; why it is no gap.
+    pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        let no_gap = match Gap::decode(payload) {
+            Ok(gap) => return Ok(GapsMessage::Gap(gap)),
+            Err(no_gap) => no_gap,
+        };
+        ReplayProgress::decode(payload).map(GapsMessage::Replay).map_err(|_| no_gap)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +153,16 @@ mod tests {
         {
             assert_eq!((serde_json::to_value(value).unwrap(), value.as_str()), ((*name).into(), *name));
         }
+    }
+
+    #[test]
+    fn a_message_of_the_topic_is_a_gap_or_how_far_a_replay_is() {
+        let gap = r#"{"exchange":"binance","symbol":"BTCUSDT","stream":"trade","from":1,"to":2,"noticed":"skip","since":"2026-11-23T06:00:03Z","outcome":"open","missing":2}"#;
+        let replay = r#"{"source":"a","exchange":"binance","symbol":"BTCUSDT","start":"2026-11-01T00:00:00Z","end":"2026-11-02T00:00:00Z","reached":"2026-11-01T00:00:00Z","records":0,"state":"running"}"#;
+        assert!(matches!(GapsMessage::decode(gap.as_bytes()), Ok(GapsMessage::Gap(gap)) if gap.to == 2));
+        let replay = GapsMessage::decode(replay.as_bytes());
+        assert!(matches!(replay, Ok(GapsMessage::Replay(replay)) if replay.source == "a"));
+        let why = GapsMessage::decode(b"{}").unwrap_err().to_string();
+        assert!(why.starts_with("missing field `exchange`"), "{why}");
     }
 }
