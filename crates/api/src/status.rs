@@ -115,6 +115,10 @@ pub struct GapStatus {
     /// What is missing: trades by their numbers, or candles by the milliseconds at which they begin.
     pub stream: String,
 
+    /// How long each candle lasts that is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<String>,
+
     /// The first that is missing.
     pub from: i64,
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Exchange, ReplayProgress, Symbol, Timestamp, config::Stream, identity};
+use crate::{Exchange, KlineInterval, ReplayProgress, Symbol, Timestamp, config::Stream, identity};
 
 /// A hole between two observations of a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Gap {
     pub symbol: Symbol,
     /// What is missing: trades by their numbers, or candles by the milliseconds at which they begin.
     pub stream: Stream,
+    /// How long each candle lasts that is missing. Nothing of trades, nor of candles in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<KlineInterval>,
     /// The first that is missing.
     pub from: u64,
     /// The last that is missing.
@@ -83,8 +86,11 @@ names!(GapOutcome { Open = "open", Filled = "filled", Unfillable = "unfillable" 
 impl Gap {
     /// The Kafka key: one per gap.
     pub fn key(&self) -> String {
-        let stream = self.stream.as_str();
-        format!("{}:{stream}:{}", identity::key(self.exchange, &self.symbol), self.from)
+        let (market, stream) = (identity::key(self.exchange, &self.symbol), self.stream.as_str());
+        match self.interval {
+            None => format!("{market}:{stream}:{}", self.from),
+            Some(interval) => format!("{market}:{stream}:{interval}:{}", self.from),
+        }
     }
 
     /// The gap as JSON.
@@ -134,6 +140,7 @@ mod tests {
             exchange: Exchange::Binance,
             symbol: "BTC/USDT".parse().unwrap(),
             stream: Stream::Trade,
+            interval: None,
             from: 101,
             to: 119,
             noticed: Noticed::Reconnect,
@@ -153,6 +160,25 @@ mod tests {
         {
             assert_eq!((serde_json::to_value(value).unwrap(), value.as_str()), ((*name).into(), *name));
         }
+    }
+
+    #[test]
+    fn candles_of_two_intervals_have_gaps_of_their_own_and_earlier_words_are_still_read() {
+        let earlier = r#"{"exchange":"binance","symbol":"BTCUSDT","stream":"kline","from":60000,"to":120000,"noticed":"restart","since":"2026-11-23T06:00:03Z","outcome":"open","missing":2}"#;
+        let earlier = Gap::decode(earlier.as_bytes()).unwrap();
+        let of = |interval: &str| Gap { interval: interval.parse().ok(), ..earlier.clone() };
+        let keys = [earlier.key(), of("1m").key(), of("5m").key()];
+        assert_eq!(
+            keys,
+            [
+                "binance:BTCUSDT:kline:60000",
+                "binance:BTCUSDT:kline:1m:60000",
+                "binance:BTCUSDT:kline:5m:60000"
+            ]
+        );
+        let written = String::from_utf8(of("1m").encode()).unwrap();
+        assert!(written.contains(r#""stream":"kline","interval":"1m","from":60000"#), "{written}");
+        assert_eq!(Gap::decode(written.as_bytes()).unwrap(), of("1m"));
     }
 
     #[test]

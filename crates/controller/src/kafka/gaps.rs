@@ -109,6 +109,7 @@ fn status(gap: &Gap) -> GapStatus {
         exchange: gap.exchange.to_string(),
         symbol: gap.symbol.to_string(),
         stream: gap.stream.as_str().to_owned(),
+        interval: gap.interval.map(String::from),
         from: number(gap.from),
         to: number(gap.to),
         noticed: gap.noticed.as_str().to_owned(),

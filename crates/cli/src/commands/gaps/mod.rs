@@ -16,13 +16,14 @@ use crate::{
     cluster::{self, Cluster},
     exit::{Exit, Failed},
     file, output,
-    rows::{Cell, Column, Output, Printer, column},
+    rows::{Cell, Column, Output, Printer, column, detail},
 };
 
 const COLUMNS: &[Column] = &[
     column("exchange", "EXCHANGE"),
     column("symbol", "SYMBOL"),
     column("stream", "STREAM"),
+    detail("interval"),
     column("from", "FROM"),
     column("to", "TO"),
     column("missing", "MISSING"),
@@ -120,7 +121,8 @@ fn cells(gap: &Gap) -> Vec<Cell> {
     vec![
         Cell::text(gap.exchange),
         Cell::text(&gap.symbol),
-        Cell::text(gap.stream.as_str()),
+        stream(gap),
+        gap.interval.map_or(Cell::Missing, Cell::text),
         place(gap.stream, gap.from),
         place(gap.stream, gap.to),
         Cell::number(gap.missing),
@@ -130,6 +132,15 @@ fn cells(gap: &Gap) -> Vec<Cell> {
         Cell::text(gap.outcome.as_str()),
         reason.map_or(Cell::Missing, |reason| Cell::shortened(reason, reason, LONGEST_REASON)),
     ]
+}
+
+/// People see the interval of candles beside their stream.
+fn stream(gap: &Gap) -> Cell {
+    let stream = gap.stream.as_str();
+    match gap.interval {
+        None => Cell::text(stream),
+        Some(interval) => Cell::Long(stream.to_owned(), format!("{stream} {interval}")),
+    }
 }
 
 /// A trade is named by its number, a candle by the moment at which it begins.
