@@ -68,7 +68,8 @@ pub use resources::ResourcesSpec;
 pub use secret::{SecretKeyRef, SecretRef};
 pub use source::{HistorySpec, RestSpec, SourceSpec};
 pub use status::{
-    ConsumerStatus, EstimateStatus, GapStatus, GapsStatus, PricePipelineStatus, ProducerStatus, TopicStatus,
+    ConsumerStatus, EstimateStatus, GapStatus, GapsStatus, PricePipelineStatus, ProducerStatus, ReplayStatus,
+    TopicStatus,
 };
 pub use stream::{ReplaySpec, WebsocketSpec};
 pub use symbol::SymbolSpec;

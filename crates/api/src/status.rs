@@ -36,6 +36,12 @@ pub struct PricePipelineStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gaps: Option<GapsStatus>,
 
+    /// How far the sources are that replay history, in the order of the spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["source"]))]
+    pub replays: Vec<ReplayStatus>,
+
     /// The consumers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<ConsumerStatus>,
@@ -109,6 +115,10 @@ pub struct GapStatus {
     /// What is missing: trades by their numbers, or candles by the milliseconds at which they begin.
     pub stream: String,
 
+    /// How long each candle lasts that is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<String>,
+
     /// The first that is missing.
     pub from: i64,
 
@@ -123,6 +133,34 @@ pub struct GapStatus {
 
     /// When it was noticed.
     pub since: String,
+}
+
+/// How far the replay of a source is, over all symbols that it serves.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayStatus {
+    /// The name of the source.
+    pub source: String,
+
+    /// How many symbols it serves.
+    pub symbols: i32,
+
+    /// How many of them are replayed to the end.
+    pub complete: i32,
+
+    /// How many were given up, since the exchange does not answer for them.
+    pub failed: i32,
+
+    /// How much of the time is behind. What was given up counts as done.
+    pub percent: i32,
+
+    /// How far the slowest symbol is of those under way; at the end, the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<String>,
+
+    /// The first symbol that was given up, and why. The producer's log names all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// The consumers.

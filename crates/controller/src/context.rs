@@ -75,8 +75,8 @@ pub(crate) struct Memory {
     /// When the topics were last found to be as wanted, and by which generation and Secrets.
     pub(crate) topics: Option<(Instant, i64, String)>,
     pub(crate) lag: Option<Instant>,
-    /// When the gaps were last asked for, and what was found.
-    pub(crate) gaps: Option<(Instant, Option<Gaps>)>,
+    /// When the gaps were last asked for, for which generation, and what was found.
+    pub(crate) gaps: Option<(Instant, i64, Option<Gaps>)>,
     pub(crate) history: History,
     /// What the API server made of objects that it writes in another way than they were given.
     pub(crate) rewritten: HashMap<(String, String), Value>,

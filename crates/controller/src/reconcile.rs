@@ -6,7 +6,7 @@
 //! 3. The finalizer fits the policy, and the spec is validated: an invalid one waits for a change.
 //! 4. [Secrets are read](crate::dereference), then [topics are made](crate::topics), then
 //!    [objects are built](crate::build) and [applied](crate::apply): topics before the workers that use them.
-//! 5. Gaps are read, then the lag, and the consumers are [scaled](crate::scale) by it.
+//! 5. Gaps and the progress of replays are read, then the lag, and the consumers are [scaled](crate::scale) by it.
 //! 6. The [status](crate::visit) says what was found out, whatever went wrong before.
 //!
 //! # Guarantees
@@ -173,18 +173,21 @@ impl Visit<'_> {
         lag.map(|_| ())
     }
 
-    /// Reads what became of holes, now and then. Where that fails the lag, which is asked for next, says why.
+    /// Reads what became of holes and how far replays are: now and then, and for another spec at once. Where that fails
+    /// the lag, which is asked for next, says why.
     async fn follow_gaps(&mut self, pipeline: &Pipeline, admin: &KafkaAdmin) {
         let Some(topic) = pipeline.gaps_topic() else { return };
-        let asked = self.memory.gaps.as_ref().is_some_and(|(when, _)| when.elapsed() < GAPS_EVERY);
+        let asked = self.memory.gaps.as_ref().is_some_and(|(when, generation, _)| {
+            when.elapsed() < GAPS_EVERY && *generation == self.generation
+        });
         if asked || self.has_new_partitions() {
             return;
         }
-        let known = self.memory.gaps.take().and_then(|(_, gaps)| gaps);
+        let known = self.memory.gaps.take().and_then(|(_, _, gaps)| gaps);
         let found = kafka::gaps(admin, topic.name.to_string(), known.clone()).await;
         let gaps = found.inspect_err(|error| tracing::debug!(%error, "the gaps could not be read")).ok();
-        self.gaps = gaps.as_ref().map(|gaps| gaps.status.clone());
-        self.memory.gaps = Some((Instant::now(), gaps.or(known)));
+        self.gaps = gaps.clone();
+        self.memory.gaps = Some((Instant::now(), self.generation, gaps.or(known)));
     }
 
     /// A partition that was just created may have no leader yet, and then nobody can tell how far it goes.

@@ -6,6 +6,8 @@
 //! - Messages under way are no lag: while consumers are ready, a lag of no more than what is sent within
 //!   [`UNDER_WAY_MILLIS`] counts as zero, so that a pipeline in good order changes nothing.
 
+mod replays;
+
 use k8s_openapi::{
     api::apps::v1::{Deployment, DeploymentStatus},
     jiff::Timestamp,
@@ -14,7 +16,7 @@ use pricepipe_api::{
     ConsumerStatus, EstimateStatus, GapsStatus, PricePipelineStatus, ProducerStatus, TopicStatus,
 };
 use pricepipe_core::{
-    Estimate, Pipeline,
+    Estimate, Pipeline, ReplayProgress,
     config::{Feed, SourceConfig},
 };
 
@@ -43,6 +45,8 @@ pub struct Observed<'a> {
     pub lag: Lag,
     /// The holes in what was received, or `None` when they were not asked for: what is known stays.
     pub gaps: Option<GapsStatus>,
+    /// What producers say of their replays, or `None` when it was not asked for: what is known stays.
+    pub replays: Option<Vec<ReplayProgress>>,
 }
 
 /// What is known of the lag.
@@ -110,6 +114,10 @@ fn describe(status: &mut PricePipelineStatus, pipeline: &Pipeline, observed: &Ob
         status.gaps = None;
     } else if let Some(gaps) = &observed.gaps {
         status.gaps = Some(gaps.clone());
+    }
+    match &observed.replays {
+        Some(words) => status.replays = replays::replays(pipeline, words),
+        None => replays::retain(&mut status.replays, pipeline),
     }
     let producers = Seen::of(&observed.producers);
     status.producer = Some(ProducerStatus {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::{
     api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::OwnerReference, jiff::Timestamp,
 };
-use pricepipe_api::{GapsStatus, PricePipeline, PricePipelineStatus, TopicStatus};
+use pricepipe_api::{PricePipeline, PricePipelineStatus, TopicStatus};
 use pricepipe_core::Pipeline;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     context::{Context, Guarded, Key, Memory, reference},
     error::Error,
     events,
+    kafka::Gaps,
     labels::Worker,
     status::{Lag, Observed, status},
 };
@@ -33,7 +34,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) findings: Vec<Finding>,
     pub(crate) topics: Option<Vec<TopicStatus>>,
     pub(crate) lag: Lag,
-    pub(crate) gaps: Option<GapsStatus>,
+    /// What the gaps topic says, when it was read.
+    pub(crate) gaps: Option<Gaps>,
 }
 
 impl<'a> Visit<'a> {
@@ -79,6 +81,7 @@ impl<'a> Visit<'a> {
         let shards = self.pipeline.as_ref().map_or(1, |pipeline| pipeline.shard_count());
         let producers: Vec<_> = (0..shards).map(|shard| self.deployment(Worker::Producer(shard))).collect();
         let consumer = self.deployment(Worker::Consumer);
+        let (gaps, replays) = self.gaps.take().map(|gaps| (gaps.status, gaps.replays)).unzip();
         let observed = Observed {
             generation: self.generation,
             pipeline: self.pipeline.as_deref(),
@@ -87,7 +90,8 @@ impl<'a> Visit<'a> {
             producers: producers.iter().map(Option::as_ref).collect(),
             consumer: consumer.as_ref(),
             lag: self.lag,
-            gaps: self.gaps.take(),
+            gaps,
+            replays,
         };
         let next = status(&self.previous, &observed, Timestamp::now());
         self.tell(next).await

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Exchange, Symbol, Timestamp, config::Stream, identity};
+use crate::{Exchange, KlineInterval, ReplayProgress, Symbol, Timestamp, config::Stream, identity};
 
 /// A hole between two observations of a symbol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Gap {
     pub symbol: Symbol,
     /// What is missing: trades by their numbers, or candles by the milliseconds at which they begin.
     pub stream: Stream,
+    /// How long each candle lasts that is missing. Nothing of trades, nor of candles in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<KlineInterval>,
     /// The first that is missing.
     pub from: u64,
     /// The last that is missing.
@@ -83,8 +86,11 @@ names!(GapOutcome { Open = "open", Filled = "filled", Unfillable = "unfillable" 
 impl Gap {
     /// The Kafka key: one per gap.
     pub fn key(&self) -> String {
-        let stream = self.stream.as_str();
-        format!("{}:{stream}:{}", identity::key(self.exchange, &self.symbol), self.from)
+        let (market, stream) = (identity::key(self.exchange, &self.symbol), self.stream.as_str());
+        match self.interval {
+            None => format!("{market}:{stream}:{}", self.from),
+            Some(interval) => format!("{market}:{stream}:{interval}:{}", self.from),
+        }
     }
 
     /// The gap as JSON.
@@ -101,6 +107,29 @@ impl Gap {
     }
 }
 
+/// A message of the gaps topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GapsMessage {
+    /// A word on a gap.
+    Gap(Gap),
+    /// How far the replay of a market is.
+    Replay(ReplayProgress),
+}
+
+impl GapsMessage {
+    /// Reads either. Unknown fields are left alone.
+    ///
+    /// # Errors
+    /// What is neither; why it is no gap.
+    pub fn decode(payload: &[u8]) -> Result<Self, serde_json::Error> {
+        let no_gap = match Gap::decode(payload) {
+            Ok(gap) => return Ok(GapsMessage::Gap(gap)),
+            Err(no_gap) => no_gap,
+        };
+        ReplayProgress::decode(payload).map(GapsMessage::Replay).map_err(|_| no_gap)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +140,7 @@ mod tests {
             exchange: Exchange::Binance,
             symbol: "BTC/USDT".parse().unwrap(),
             stream: Stream::Trade,
+            interval: None,
             from: 101,
             to: 119,
             noticed: Noticed::Reconnect,
@@ -130,5 +160,35 @@ mod tests {
         {
             assert_eq!((serde_json::to_value(value).unwrap(), value.as_str()), ((*name).into(), *name));
         }
+    }
+
+    #[test]
+    fn candles_of_two_intervals_have_gaps_of_their_own_and_earlier_words_are_still_read() {
+        let earlier = r#"{"exchange":"binance","symbol":"BTCUSDT","stream":"kline","from":60000,"to":120000,"noticed":"restart","since":"2026-11-23T06:00:03Z","outcome":"open","missing":2}"#;
+        let earlier = Gap::decode(earlier.as_bytes()).unwrap();
+        let of = |interval: &str| Gap { interval: interval.parse().ok(), ..earlier.clone() };
+        let keys = [earlier.key(), of("1m").key(), of("5m").key()];
+        assert_eq!(
+            keys,
+            [
+                "binance:BTCUSDT:kline:60000",
+                "binance:BTCUSDT:kline:1m:60000",
+                "binance:BTCUSDT:kline:5m:60000"
+            ]
+        );
+        let written = String::from_utf8(of("1m").encode()).unwrap();
+        assert!(written.contains(r#""stream":"kline","interval":"1m","from":60000"#), "{written}");
+        assert_eq!(Gap::decode(written.as_bytes()).unwrap(), of("1m"));
+    }
+
+    #[test]
+    fn a_message_of_the_topic_is_a_gap_or_how_far_a_replay_is() {
+        let gap = r#"{"exchange":"binance","symbol":"BTCUSDT","stream":"trade","from":1,"to":2,"noticed":"skip","since":"2026-11-23T06:00:03Z","outcome":"open","missing":2}"#;
+        let replay = r#"{"source":"a","exchange":"binance","symbol":"BTCUSDT","start":"2026-11-01T00:00:00Z","end":"2026-11-02T00:00:00Z","reached":"2026-11-01T00:00:00Z","records":0,"state":"running"}"#;
+        assert!(matches!(GapsMessage::decode(gap.as_bytes()), Ok(GapsMessage::Gap(gap)) if gap.to == 2));
+        let replay = GapsMessage::decode(replay.as_bytes());
+        assert!(matches!(replay, Ok(GapsMessage::Replay(replay)) if replay.source == "a"));
+        let why = GapsMessage::decode(b"{}").unwrap_err().to_string();
+        assert!(why.starts_with("missing field `exchange`"), "{why}");
     }
 }

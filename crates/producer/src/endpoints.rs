@@ -247,7 +247,7 @@ impl Endpoints {
         if let Some(used) = headers.and_then(|headers| last::used_weight(self.exchange, headers)) {
             limits.budget.reported(used.weight, used.time, clock::now());
         }
-        self.events.used_weight(limits.budget.used());
+        self.events.used_weight(self.exchange, limits.budget.used());
         reply
     }
 

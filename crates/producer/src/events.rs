@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use pricepipe_core::{Exchange, Price, Symbol, Timestamp};
 use pricepipe_exchange::BadRecord;
 use pricepipe_service::metrics::{Metrics, Registry};
-use prometheus::{Histogram, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
 
 use crate::{observations::Observations, route::Route, source::SourceError};
 
@@ -111,7 +111,7 @@ pub(crate) struct Events {
     observations: Arc<Observations>,
     requests: IntCounterVec,
     request_seconds: Histogram,
-    used_weight: IntGauge,
+    used_weight: IntGaugeVec,
     interval: prometheus::GaugeVec,
     skipped: IntCounterVec,
     rejected: IntCounterVec,
@@ -140,9 +140,10 @@ impl Events {
                 "From a request to the end of its answer",
                 REQUEST_SECONDS,
             ),
-            used_weight: metrics.gauge(
+            used_weight: metrics.gauges(
                 "source_used_weight",
                 "Request weight used in the present minute, by our count or the exchange's",
+                &["exchange"],
             ),
             interval: metrics.float_gauges(
                 "source_interval_seconds",
@@ -214,8 +215,9 @@ impl Events {
         self.request_seconds.observe(took.as_secs_f64());
     }
 
-    pub(crate) fn used_weight(&self, used: u64) {
-        self.used_weight.set(i64::try_from(used).unwrap_or(i64::MAX));
+    pub(crate) fn used_weight(&self, exchange: Exchange, used: u64) {
+        let used = i64::try_from(used).unwrap_or(i64::MAX);
+        self.used_weight.with_label_values(&[exchange.as_str()]).set(used);
     }
 
     pub(crate) fn endpoint_geo_blocked(&self, exchange: Exchange, endpoint: &str) {

@@ -192,8 +192,10 @@ fn start_sink(
 ) -> Result<Sink, ProducerError> {
     let mut topics: BTreeSet<String> = config.symbols.iter().map(|route| route.topic.to_string()).collect();
     let mut client = kafka::producer(&config.kafka, credentials, &client_id());
-    if config.sources.iter().any(|source| matches!(source.feed, Feed::Websocket(_))) {
+    if config.sources.iter().any(|source| !matches!(source.feed, Feed::Rest(_))) {
         topics.insert(gaps_topic(&config.pipeline).to_string());
+    }
+    if config.sources.iter().any(|source| matches!(source.feed, Feed::Websocket(_))) {
         kafka::for_streams(&mut client);
     }
     Ok(Sink::start(SinkParts {

@@ -8,17 +8,19 @@ mod support;
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use pricepipe_core::{
-    Details, Exchange, PriceMessage,
+    Details, Exchange, PriceMessage, ReplayProgress, ReplayState,
     config::{Feed, HistoryConfig, OnComplete, Pace, ProducerConfig, ReplayConfig, SourceConfig},
 };
 use pricepipe_exchange_sim::{Fault, Recording, Rule, Running, SimConfig, TapePlayback, start};
 use pricepipe_producer::ReplayEnd;
+use rdkafka::{Message, types::RDKafkaRespErr};
 use support::{Kafka, Producer, SECOND, config, eventually};
 
 const BEGIN: i64 = 1_700_000_040_000;
 const MINUTE: i64 = 60_000;
 const CANDLES: i64 = 2_500;
 const TRADES: i64 = 1_500;
+const GAPS: &str = "test.gaps";
 
 /// An exchange that holds so many candles of one symbol and so many trades of another.
 async fn exchange() -> Running {
@@ -88,6 +90,17 @@ async fn is_complete(producer: &Producer) {
     .await;
 }
 
+/// What is told of how far a symbol is, in the order in which it was told.
+fn words(kafka: &Kafka, symbol: &str) -> Vec<ReplayProgress> {
+    let read = |message: rdkafka::message::OwnedMessage| {
+        let word = ReplayProgress::decode(message.payload().unwrap()).unwrap();
+        assert_eq!(message.key(), Some(word.key().as_bytes()));
+        word
+    };
+    let words = support::messages(&kafka.bootstrap_servers, GAPS).into_iter().map(read);
+    words.filter(|word| word.symbol.as_str() == symbol).collect()
+}
+
 /// Each id must be there once; gives the prices in the order of time.
 fn prices(mut messages: Vec<PriceMessage>) -> Vec<String> {
     let ids: BTreeSet<&str> = messages.iter().map(|message| message.id.as_str()).collect();
@@ -99,7 +112,7 @@ fn prices(mut messages: Vec<PriceMessage>) -> Vec<String> {
 
 #[tokio::test]
 async fn every_candle_comes_once_digit_for_digit_and_no_page_is_asked_for_twice() {
-    let (kafka, exchange) = (Kafka::start(1, &["btcusdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", GAPS]), exchange().await);
     let producer = Producer::start(replay(&kafka, &exchange, "BTCUSDT", Some("1m")));
     is_complete(&producer).await;
     eventually("it is ready", 5 * SECOND, || producer.unmet().is_empty()).await;
@@ -122,7 +135,7 @@ async fn every_candle_comes_once_digit_for_digit_and_no_page_is_asked_for_twice(
 
 #[tokio::test]
 async fn a_replay_that_was_ended_goes_on_behind_what_is_in_kafka() {
-    let (kafka, exchange) = (Kafka::start(1, &["btcusdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", GAPS]), exchange().await);
     let mut config = replay(&kafka, &exchange, "BTCUSDT", Some("1m"));
     // 1,200 candles of a minute take 2 s at this pace, and one page lies behind the other.
     edit(&mut config, |replay| replay.pace = "36000x".parse().unwrap());
@@ -147,8 +160,50 @@ async fn a_replay_that_was_ended_goes_on_behind_what_is_in_kafka() {
 }
 
 #[tokio::test]
+async fn how_far_it_is_is_told_in_kafka_and_a_later_process_goes_on_from_there() {
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", GAPS]), exchange().await);
+    let mut config = replay(&kafka, &exchange, "BTCUSDT", Some("1m"));
+    // A page of candles takes 5 s at this pace.
+    edit(&mut config, |replay| replay.pace = "12000x".parse().unwrap());
+    let producer = Producer::start(config.clone());
+    let market = || producer.observations.snapshot().replays.first().map(|replay| replay.markets[0].clone());
+    eventually("it moves", 20 * SECOND, || market().is_some_and(|market| market.records > 0)).await;
+    let seen = market().unwrap();
+    assert!(seen.records < 1_000 && seen.reached > Some(at(BEGIN)), "within a page: {seen:?}");
+    let sent = producer.stop().await.unwrap().produced;
+    edit(&mut config, |replay| replay.pace = Pace::Unpaced);
+    let producer = Producer::start(config);
+    is_complete(&producer).await;
+    producer.stop().await.unwrap();
+
+    let words = words(&kafka, "BTCUSDT");
+    let states: Vec<&ReplayState> = words.iter().map(|word| &word.state).collect();
+    assert_eq!(states, [&ReplayState::Running, &ReplayState::Running, &ReplayState::Complete]);
+    let end = at(BEGIN + CANDLES * MINUTE);
+    let reached: Vec<_> = words.iter().map(|word| word.reached).collect();
+    assert_eq!(reached, [at(BEGIN), at(BEGIN + (sent as i64 - 1) * MINUTE), end]);
+    assert_eq!(words[2].records, CANDLES as u64 - sent);
+    let last = (words[2].source.as_str(), words[2].interval.unwrap().as_str(), words[2].start, words[2].end);
+    assert_eq!(last, ("binance", "1m", at(BEGIN), end));
+}
+
+#[tokio::test]
+async fn a_gaps_topic_that_is_missing_holds_no_record_up_and_is_told_later() {
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", GAPS]), exchange().await);
+    let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    kafka.with(move |cluster| cluster.topic_error(GAPS, missing).unwrap());
+    let producer = Producer::start(replay(&kafka, &exchange, "BTCUSDT", Some("1m")));
+    is_complete(&producer).await;
+    eventually("it is named", 10 * SECOND, || producer.unmet().contains("topic test.gaps: ")).await;
+    kafka.with(|cluster| cluster.topic_error(GAPS, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap());
+    eventually("it is ready", 30 * SECOND, || producer.unmet().is_empty()).await;
+    assert_eq!(producer.stop().await.unwrap().produced, CANDLES as u64);
+    assert_eq!(words(&kafka, "BTCUSDT").pop().unwrap().state, ReplayState::Complete);
+}
+
+#[tokio::test]
 async fn trades_come_by_their_numbers_and_a_live_one_does_not_hide_what_is_left() {
-    let (kafka, exchange) = (Kafka::start(1, &["ethusdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["ethusdt", GAPS]), exchange().await);
     let mut config = replay(&kafka, &exchange, "ETHUSDT", None);
     let whole = config.clone();
     edit(&mut config, |replay| replay.end = Some(at(BEGIN + 700 * 1_000)));
@@ -170,7 +225,7 @@ async fn trades_come_by_their_numbers_and_a_live_one_does_not_hide_what_is_left(
 
 #[tokio::test]
 async fn an_earlier_start_is_another_replay() {
-    let (kafka, exchange) = (Kafka::start(1, &["btcusdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", GAPS]), exchange().await);
     let mut late = replay(&kafka, &exchange, "BTCUSDT", Some("1m"));
     let whole = late.clone();
     edit(&mut late, |replay| replay.start = at(BEGIN + 2_000 * MINUTE));
@@ -183,7 +238,7 @@ async fn an_earlier_start_is_another_replay() {
 
 #[tokio::test]
 async fn history_waits_where_the_exchange_or_kafka_is_away_and_nothing_is_lost() {
-    let (kafka, exchange) = (Kafka::start(1, &["btcusdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", GAPS]), exchange().await);
     exchange.faults().add(Rule::times(3, Fault::status(500)));
     exchange.faults().add(Rule::once(Fault::too_many_requests("1")));
     let producer = Producer::start(replay(&kafka, &exchange, "BTCUSDT", Some("1m")));
@@ -196,7 +251,7 @@ async fn history_waits_where_the_exchange_or_kafka_is_away_and_nothing_is_lost()
 
 #[tokio::test]
 async fn a_symbol_that_the_exchange_does_not_have_is_given_up_alone() {
-    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", "fooxyz"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["btcusdt", "fooxyz", GAPS]), exchange().await);
     let mut config = replay(&kafka, &exchange, "BTCUSDT", Some("1m"));
     let route = support::config("", &[], &["FOOXYZ"], SECOND).symbols.remove(0);
     config.symbols.push(route);
@@ -204,14 +259,18 @@ async fn a_symbol_that_the_exchange_does_not_have_is_given_up_alone() {
     have_ended(&producer, 2).await;
     let markets = producer.observations.snapshot().replays.remove(0).markets;
     assert_eq!(markets[0].end, Some(ReplayEnd::Complete));
-    assert!(matches!(&markets[1].end, Some(ReplayEnd::GivenUp(_))), "{markets:?}");
+    let Some(ReplayEnd::GivenUp(reason)) = markets[1].end.clone() else { panic!("{markets:?}") };
     assert_eq!(producer.metric("source_rejected_prices_total", &[("reason", "unknown_symbol")]), 1.0);
     producer.stop().await.unwrap();
+    let last = |symbol: &str| words(&kafka, symbol).pop().unwrap();
+    assert_eq!(last("BTCUSDT").state, ReplayState::Complete);
+    let given_up = last("FOOXYZ");
+    assert_eq!((given_up.state, given_up.reached), (ReplayState::Failed { reason }, at(BEGIN)));
 }
 
 #[tokio::test]
 async fn a_loop_begins_again_with_the_same_ids() {
-    let (kafka, exchange) = (Kafka::start(1, &["ethusdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["ethusdt", GAPS]), exchange().await);
     let mut config = replay(&kafka, &exchange, "ETHUSDT", None);
     edit(&mut config, |replay| {
         replay.on_complete = OnComplete::Loop;
@@ -226,7 +285,7 @@ async fn a_loop_begins_again_with_the_same_ids() {
 
 #[tokio::test]
 async fn coinbase_candles_have_its_own_name_and_digits() {
-    let (kafka, exchange) = (Kafka::start(1, &["btc-usdt"]), exchange().await);
+    let (kafka, exchange) = (Kafka::start(1, &["btc-usdt", GAPS]), exchange().await);
     let mut config = replay(&kafka, &exchange, "BTC-USDT", Some("1m"));
     config.sources[0].exchange = Exchange::Coinbase;
     edit(&mut config, |replay| replay.end = Some(at(BEGIN + 700 * MINUTE)));

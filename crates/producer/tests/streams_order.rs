@@ -4,16 +4,16 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use pricepipe_core::{
-    Exchange, GapOutcome, PriceMessage,
+    Exchange, Gap, GapOutcome, GapsMessage, PriceMessage,
     config::{Feed, HistoryConfig, ProducerConfig, SourceConfig, Stream, SymbolRoute, WebsocketConfig},
 };
 use pricepipe_exchange_sim::{
     Fault, Recording, Rule, Running, SimConfig, StreamFault, TapePace, TapePlayback, TradeFlow, start,
 };
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Message, types::RDKafkaRespErr};
 use support::{Kafka, Producer, SECOND, config, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -188,4 +188,57 @@ async fn a_topic_that_is_missing_holds_up_its_own_market_alone_and_loses_no_trad
     producer.stop().await.unwrap();
     assert!(complete_in(&kafka, "late", &[]).last() >= Some(&traded));
     complete(&kafka, &[]);
+}
+
+/// The last word on each gap, by its key.
+fn last_words(kafka: &Kafka) -> BTreeMap<String, Gap> {
+    let mut last = BTreeMap::new();
+    for message in support::messages(&kafka.bootstrap_servers, "test.gaps") {
+        if let Ok(GapsMessage::Gap(gap)) = GapsMessage::decode(message.payload().unwrap()) {
+            assert_eq!(message.key(), Some(gap.key().as_bytes()));
+            last.insert(gap.key(), gap);
+        }
+    }
+    last
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_of_candles_that_names_no_interval_is_repaired_and_ended_under_its_own_key() {
+    let begin = 1_700_000_040_000_u64;
+    let mut candles = "open_time_ms,open,high,low,close,volume\n".to_owned();
+    for n in 0..60 {
+        writeln!(candles, "{},1.10,1.30,1.00,1.20,5", begin + n * 60_000).unwrap();
+    }
+    let recording = Recording::from_reader("BTCUSDT", candles.as_bytes()).unwrap();
+    let tapes = vec![TapePlayback::past("BTCUSDT".parse().unwrap(), recording)];
+    let exchange = start(SimConfig { tapes, ..SimConfig::default() }).await.unwrap();
+    // In one partition, as it is: the last word is the last one.
+    let kafka = Kafka::start(1, &["trades"]);
+    kafka.with(|cluster| cluster.create_topic("test.gaps", 1, 1).unwrap());
+    let mut config = listening(&kafka, &exchange, Exchange::Binance);
+    if let Feed::Websocket(websocket) = &mut config.sources[0].feed {
+        (websocket.stream, websocket.interval) = (Stream::Kline, "1m".parse().ok());
+    }
+    let open = format!(
+        r#"{{"exchange":"binance","symbol":"BTC/USDT","stream":"kline","from":{},"to":{},"noticed":"restart",
+        "since":"2026-11-23T06:00:03Z","outcome":"open","missing":3}}"#,
+        begin + 10 * 60_000,
+        begin + 12 * 60_000
+    );
+    let open = Gap::decode(open.as_bytes()).unwrap();
+    let replay =
+        br#"{"source":"past","exchange":"binance","symbol":"BTC/USDT","start":"2023-11-14T00:00:00Z",
+        "end":"2023-11-15T00:00:00Z","reached":"2023-11-14T00:00:00Z","records":0,"state":"running"}"#;
+    for (key, payload) in [(open.key(), open.encode()), ("replay:past:x".to_owned(), replay.to_vec())] {
+        support::send(&kafka.bootstrap_servers, "test.gaps", &key, &payload);
+    }
+    let producer = Producer::start(config);
+    producer.produces(3, PATIENCE).await;
+    nothing_is_missing(&producer).await;
+    producer.stop().await.unwrap();
+    let numbers: Vec<u64> = kafka.read_any_key("trades").iter().map(number).collect();
+    assert_eq!(numbers, [open.from, open.from + 60_000, open.to]);
+    let told = last_words(&kafka).into_values().map(|gap| (gap.interval, gap.from, gap.outcome));
+    let ended = |interval| (interval, open.from, GapOutcome::Filled);
+    assert_eq!(told.collect::<Vec<_>>(), [ended(None), ended("1m".parse().ok())]);
 }

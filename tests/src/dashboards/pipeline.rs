@@ -217,8 +217,8 @@ fn exchange() -> Row {
                 "Request weight used in the present minute. Binance allows an address 6,000.",
             )
             .query(
-                "{{namespace}}/{{pipeline}}",
-                "max by (namespace, pipeline) (pricepipe_source_used_weight{$worker})",
+                "{{namespace}}/{{pipeline}} {{exchange}}",
+                "max by (namespace, pipeline, exchange) (pricepipe_source_used_weight{$worker})",
             )
             .thresholds(&[(6_000.0, "red")]),
             Panel::graph(

@@ -11,6 +11,7 @@ mod cluster {
     mod kafka_away;
     mod lifecycle;
     mod quiet;
+    mod replay;
     mod secrets;
     mod streams;
     mod testbed;

@@ -24,7 +24,7 @@ fn streaming<'a>(namespace: &'a TestNamespace, exchange: &ClusterExchange) -> Pi
 }
 
 /// The numbers of the trades of a market that are stored.
-async fn numbers(collection: &Collection<Document>) -> BTreeSet<u64> {
+pub(super) async fn numbers(collection: &Collection<Document>) -> BTreeSet<u64> {
     let number = |id: &String| id.rsplit_once(":trade:")?.1.parse().ok();
     documents::ids(collection).await.iter().map(|id| number(id).expect("the id of a trade")).collect()
 }
@@ -39,7 +39,7 @@ async fn more(collection: &Collection<Document>) -> BTreeSet<u64> {
     .await
 }
 
-fn assert_without_holes(numbers: &BTreeSet<u64>) {
+pub(super) fn assert_without_holes(numbers: &BTreeSet<u64>) {
     let missing = numbers.iter().zip(numbers.iter().skip(1)).find(|(one, next)| **next != **one + 1);
     assert_eq!(missing, None, "of {} trades", numbers.len());
 }

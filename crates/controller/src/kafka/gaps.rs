@@ -1,4 +1,4 @@
-//! What a pipeline's topic of gaps says: what became of each hole, and which was noticed last. Network I/O.
+//! What a pipeline's topic of gaps says: what became of each hole, which was noticed last, and how far replays are. Network I/O.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use pricepipe_api::{GapStatus, GapsStatus};
-use pricepipe_core::{Gap, GapOutcome};
+use pricepipe_core::{Gap, GapOutcome, GapsMessage, ReplayProgress};
 use pricepipe_service::kafka::native::{AskError, End, offsets_of};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
@@ -27,6 +27,8 @@ pub(crate) struct Gaps {
     newest: i64,
     /// For the status.
     pub(crate) status: GapsStatus,
+    /// The last word on each market that is replayed.
+    pub(crate) replays: Vec<ReplayProgress>,
 }
 
 /// The gaps of a topic with one partition. `known` is taken when nothing has come since.
@@ -42,17 +44,21 @@ fn read(handles: &Handles, topic: &str, known: Option<Gaps>) -> Result<Gaps, Ask
         return Ok(known);
     }
     let oldest = end(End::Oldest)?.remove(&place[0]).ok_or(AskError::NoAnswer)?;
-    let mut latest: HashMap<String, Gap> = HashMap::new();
+    let (mut latest, mut replays) = (HashMap::<String, Gap>::new(), HashMap::new());
     if oldest < newest {
         let reader: BaseConsumer = handles.reader().create().map_err(AskError::Client)?;
-        each_message(&reader, topic, oldest, newest, |payload| {
-            // What cannot be read is of a later version, or somebody else's; the gaps themselves are all there.
-            if let Ok(gap) = Gap::decode(payload) {
+        each_message(&reader, topic, oldest, newest, |payload| match GapsMessage::decode(payload) {
+            Ok(GapsMessage::Gap(gap)) => {
                 latest.insert(gap.key(), gap);
             }
+            Ok(GapsMessage::Replay(replay)) => {
+                replays.insert(replay.key(), replay);
+            }
+            // What cannot be read is of a later version, or somebody else's; the gaps themselves are all there.
+            Err(_) => {}
         })?;
     }
-    Ok(Gaps { newest, status: sum(latest.values()) })
+    Ok(Gaps { newest, status: sum(latest.values()), replays: replays.into_values().collect() })
 }
 
 fn each_message(
@@ -103,6 +109,7 @@ fn status(gap: &Gap) -> GapStatus {
         exchange: gap.exchange.to_string(),
         symbol: gap.symbol.to_string(),
         stream: gap.stream.as_str().to_owned(),
+        interval: gap.interval.map(String::from),
         from: number(gap.from),
         to: number(gap.to),
         noticed: gap.noticed.as_str().to_owned(),
@@ -113,7 +120,7 @@ fn status(gap: &Gap) -> GapStatus {
 
 #[cfg(test)]
 mod tests {
-    use pricepipe_core::config::KafkaConnection;
+    use pricepipe_core::{ReplayState, config::KafkaConnection};
     use rdkafka::{
         ClientConfig,
         mocking::MockCluster,
@@ -130,6 +137,14 @@ mod tests {
             from + 1
         );
         Gap::decode(text.as_bytes()).unwrap()
+    }
+
+    fn replay(state: &str) -> Vec<u8> {
+        let text = format!(
+            r#"{{"source":"past","exchange":"kraken","symbol":"BTC/USD","start":"2026-11-01T00:00:00Z",
+            "end":"2026-11-02T00:00:00Z","reached":"2026-11-02T00:00:00Z","records":9,"state":"{state}"}}"#
+        );
+        text.into_bytes()
     }
 
     fn send(servers: &str, payloads: &[Vec<u8>]) {
@@ -164,10 +179,13 @@ mod tests {
         let words = [gap(1, "open"), gap(2, "open"), gap(1, "filled"), gap(4, "unfillable"), gap(3, "open")];
         let mut payloads: Vec<Vec<u8>> = words.iter().map(Gap::encode).collect();
         payloads.push(b"not a gap".to_vec());
+        payloads.extend([replay("running"), replay("complete")]);
         send(&servers, &payloads);
         let found = read(Some(nothing)).await;
         let counts = (found.status.open, found.status.filled, found.status.unfillable);
         assert_eq!(counts, (2, 1, 1));
+        let replays: Vec<_> = found.replays.iter().map(|replay| &replay.state).collect();
+        assert_eq!(replays, [&ReplayState::Complete], "it is no gap, and its last word counts as well");
         let newest = found.status.newest.clone().unwrap();
         assert_eq!((newest.from, newest.to, newest.outcome.as_str()), (4, 5, "unfillable"));
         assert_eq!((newest.symbol.as_str(), newest.since.as_str()), ("BTC/USD", "2026-11-23T06:00:04Z"));

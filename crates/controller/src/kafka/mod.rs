@@ -3,7 +3,8 @@
 //!
 //! - [`Clients`]: one client for each Kafka cluster and user, however many pipelines share it.
 //! - [`ensure`]: topics as a pipeline wants them; [`delete`]: those that it created.
-//! - [`lag`]: how far a group is behind. [`gaps`]: which holes there are in what was received.
+//! - [`lag`]: how far a group is behind. [`gaps`]: which holes there are in what was received, and how far
+//!   replays are.
 //! - [`ownership`]: which pipeline a topic belongs to. Pure.
 //!
 //! What is decided here:

@@ -50,6 +50,7 @@ fn seen<'a>(pipeline: &'a Pipeline, producer: &'a Deployment, consumer: &'a Depl
         consumer: Some(consumer),
         lag: Lag::Messages(0),
         gaps: None,
+        replays: None,
     }
 }
 
@@ -136,6 +137,7 @@ fn an_invalid_spec_is_told_and_what_runs_stays_as_it_was() {
         topics: None,
         producers: vec![None],
         gaps: None,
+        replays: None,
         consumer: None,
         lag: Lag::NotAsked,
     };
@@ -280,4 +282,43 @@ fn gaps_stay_as_they_are_known_until_they_are_read_again_or_nobody_can_notice_an
         let consumer = status(&later, &observed, now()).consumer.unwrap();
         assert_eq!(consumer.lag, Some(lag), "what two producers send of two busy markets is under way");
     }
+}
+
+#[test]
+fn replays_are_told_until_the_spec_has_them_no_more_and_are_written_when_they_move() {
+    let source = |start: &str| {
+        format!(
+            "{{exchange: binance, replay: {{trades: true, start: '{start}', end: '2026-11-03T00:00:00Z'}}}}"
+        )
+    };
+    let replaying = pipeline(&format!("{SPEC}sources: [{}]\n", source("2026-11-01T00:00:00Z")));
+    let polled = pipeline(SPEC);
+    let (producer, consumer) = (deployment(2, 2), deployment(1, 1));
+    let word = |symbol: &str, reached: &str| ReplayProgress {
+        source: "binance".to_owned(),
+        exchange: pricepipe_core::Exchange::Binance,
+        symbol: symbol.parse().unwrap(),
+        interval: None,
+        start: "2026-11-01T00:00:00Z".parse().unwrap(),
+        end: "2026-11-03T00:00:00Z".parse().unwrap(),
+        reached: reached.parse().unwrap(),
+        records: 1,
+        state: pricepipe_core::ReplayState::Running,
+    };
+    let seen = |words: Option<Vec<ReplayProgress>>| Observed {
+        replays: words,
+        ..seen(&replaying, &producer, &consumer)
+    };
+    let one = vec![word("BTCUSDT", "2026-11-02T00:00:00Z")];
+    let first = status(&PricePipelineStatus::default(), &seen(Some(one.clone())), now());
+    let told = &first.replays[0];
+    assert_eq!((told.source.as_str(), told.symbols, told.complete, told.percent), ("binance", 2, 0, 25));
+    let stored: PricePipelineStatus = serde_json::from_value(serde_json::to_value(&first).unwrap()).unwrap();
+    for same in [None, Some(one)] {
+        assert_eq!(status(&stored, &seen(same), now()), first, "nothing is written");
+    }
+    let both = vec![word("ETHUSDT", "2026-11-02T00:00:00Z"), word("BTCUSDT", "2026-11-02T00:00:00Z")];
+    assert_eq!(status(&stored, &seen(Some(both)), now()).replays[0].percent, 50);
+    let elsewhere = Observed { pipeline: Some(&polled), ..seen(None) };
+    assert_eq!(status(&stored, &elsewhere, now()).replays, []);
 }

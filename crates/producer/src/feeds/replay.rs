@@ -10,6 +10,7 @@ use std::{
 use pricepipe_core::{
     Timestamp,
     config::{KafkaConnection, KafkaCredentials, OnComplete, ReplayConfig, SourceConfig},
+    names::gaps_topic,
 };
 use pricepipe_service::{clock, health::Heartbeat, kafka};
 use rdkafka::ClientConfig;
@@ -27,6 +28,7 @@ use crate::{
     replay::{
         course::{Course, Position},
         market::{Common, Market},
+        progress::Progress,
         resume::{Found, Wanted},
     },
     route::Route,
@@ -75,6 +77,12 @@ impl Shared<'_> {
             sink: self.sink.clone(),
             events: self.events.clone(),
             observations: self.options.observations.clone(),
+            progress: Progress::new(
+                gaps_topic(&self.config.pipeline),
+                self.sink.clone(),
+                routes.len(),
+                replay.on_complete == OnComplete::Loop,
+            ),
             announcer: Mutex::new(announcer),
             at_once: Semaphore::new(AT_ONCE),
             stop: self.stop.clone(),
@@ -131,7 +139,7 @@ impl Replay {
             stop.run_until_cancelled(sleep(Duration::from_secs(1))).await;
         }
         while !stop.is_cancelled() {
-            self.heartbeat.beat();
+            self.tick();
             stop.run_until_cancelled(sleep(BEAT_EVERY)).await;
         }
         self.heartbeat.end();
@@ -172,8 +180,7 @@ impl Replay {
             let position = positions.get(&route.key).copied();
             let range = self.config.start..end;
             let course = Course::new(route.exchange, market, self.config.interval, range, position);
-            let market = Market { common: self.common.clone(), route: route.clone(), index, course };
-            markets.spawn(market.run());
+            markets.spawn(Market::new(self.common.clone(), route.clone(), index, course).run());
         }
         loop {
             tokio::select! {
@@ -182,9 +189,14 @@ impl Replay {
                     Some(Ok(())) => {}
                     Some(Err(died)) => panic::resume_unwind(died.into_panic()),
                 },
-                () = sleep(BEAT_EVERY) => self.heartbeat.beat(),
+                () = sleep(BEAT_EVERY) => self.tick(),
             }
         }
+    }
+
+    fn tick(&self) {
+        self.heartbeat.beat();
+        self.common.progress.tick();
     }
 
     fn announced(&self, say: impl FnOnce(&mut Announcer<Trouble>)) {

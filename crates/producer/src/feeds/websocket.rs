@@ -53,7 +53,7 @@ impl Shared<'_> {
             routes: routes.clone(),
             arrivals,
             repair: Repair::new(endpoints.clone(), topic, markets),
-            gaps: Gaps::new(topic.stream, gaps_topic.clone(), self.sink.clone(), self.events.clone()),
+            gaps: Gaps::new(topic, gaps_topic.clone(), self.sink.clone(), self.events.clone()),
             sink: self.sink.clone(),
             events: self.events.clone(),
             heartbeat: self.process.health.heartbeat(&self.label("order", source), ALIVE),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pricepipe_core::{Exchange, KlineInterval, Timestamp, identity::Event};
+use pricepipe_core::{Exchange, KlineInterval, Timestamp, identity::Event, replay};
 use pricepipe_exchange::{
     Answer, BadRecord, Record, Refusal, Request,
     history::{From, Klines, Page, Trades},
@@ -66,6 +66,7 @@ impl Course {
         let number = position.and_then(|(event, _)| event.number());
         let over = reached >= range.end || matches!(begin, Next::Klines(at) if at >= range.end);
         let next = Some(begin).filter(|_| !over);
+        let reached = if over { range.end } else { reached };
         Course { exchange, market, interval, range, next, number, reached }
     }
 
@@ -111,16 +112,24 @@ impl Course {
         records
     }
 
-    /// How much of the time is behind, from 0 to 1.
-    pub(crate) fn fraction(&self) -> f64 {
-        let span = |from: Timestamp, to: Timestamp| (to.as_millis() - from.as_millis()).max(0) as f64;
-        let all = span(self.range.start, self.range.end);
-        if self.next.is_none() || all == 0.0 { 1.0 } else { span(self.range.start, self.reached) / all }
-    }
-
     /// How far it is.
     pub(crate) fn reached(&self) -> Timestamp {
         self.reached
+    }
+
+    /// How much of the time lies before a moment, from 0 to 1.
+    pub(crate) fn fraction(&self, moment: Timestamp) -> f64 {
+        replay::fraction(&self.range, moment)
+    }
+
+    /// From when to when, not including that.
+    pub(crate) fn range(&self) -> Range<Timestamp> {
+        self.range.clone()
+    }
+
+    /// The interval of the candles; nothing of trades.
+    pub(crate) fn interval(&self) -> Option<KlineInterval> {
+        self.interval
     }
 
     fn trades(&self, from: From) -> Trades<'_> {

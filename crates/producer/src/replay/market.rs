@@ -6,13 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::{PriceMessage, Timestamp, config::Pace, identity};
+use pricepipe_core::{PriceMessage, ReplayProgress, ReplayState, Timestamp, config::Pace, identity};
 use pricepipe_exchange::{Record, Request};
 use pricepipe_service::clock;
 use tokio::{sync::Semaphore, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::course::{Answered, Course};
+use super::{
+    course::{Answered, Course},
+    progress::Progress,
+};
 use crate::{
     announcer::Announcer,
     endpoints::Endpoints,
@@ -28,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long to wait where nobody says.
 const GEO_PAUSE: Duration = Duration::from_secs(60);
+/// Within a page, which may take hours at its own pace, it is told so often how far a market is.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the replays of a source's markets share.
 pub(crate) struct Common {
@@ -38,6 +43,7 @@ pub(crate) struct Common {
     pub(crate) sink: Arc<Sink>,
     pub(crate) events: Arc<Events>,
     pub(crate) observations: Arc<Observations>,
+    pub(crate) progress: Progress,
     pub(crate) announcer: Mutex<Announcer<Trouble>>,
     /// Markets that are read as fast as they can be, together; pages of the others would only fill memory.
     pub(crate) at_once: Semaphore,
@@ -46,14 +52,23 @@ pub(crate) struct Common {
 
 /// The replay of one market.
 pub(crate) struct Market {
-    pub(crate) common: Arc<Common>,
-    pub(crate) route: Arc<Route>,
+    common: Arc<Common>,
+    route: Arc<Route>,
     /// Its place among the source's markets.
-    pub(crate) index: usize,
-    pub(crate) course: Course,
+    index: usize,
+    course: Course,
+    /// How far what was sent is.
+    reached: Timestamp,
+    /// What was sent.
+    records: u64,
 }
 
 impl Market {
+    pub(crate) fn new(common: Arc<Common>, route: Arc<Route>, index: usize, course: Course) -> Self {
+        let reached = course.reached();
+        Market { common, route, index, course, reached, records: 0 }
+    }
+
     /// Works to the end of the history, or until told to stop.
     pub(crate) async fn run(mut self) {
         let common = self.common.clone();
@@ -70,13 +85,9 @@ impl Market {
             let Some(answered) = self.ask(&request).await else { return };
             self.tell_of_faults(&answered);
             let records = self.course.advance(answered);
-            let count = records.len();
-            for record in records {
-                if !self.offer(record, &tempo).await {
-                    return;
-                }
+            if !self.offer_all(records, &tempo).await {
+                return;
             }
-            self.report(count, None);
         }
         if self.course.request().is_none() {
             self.report(0, Some(ReplayEnd::Complete));
@@ -84,8 +95,8 @@ impl Market {
     }
 
     /// Asks until it is answered. `None` at the end, or when no answer can be had.
-    async fn ask(&self, request: &Request) -> Option<Answered> {
-        let common = &self.common;
+    async fn ask(&mut self, request: &Request) -> Option<Answered> {
+        let common = self.common.clone();
         while !common.stop.is_cancelled() {
             let answered = common.endpoints.get(request, |answer| self.course.read(answer));
             match common.stop.run_until_cancelled(answered).await? {
@@ -106,7 +117,7 @@ impl Market {
         None
     }
 
-    async fn give_up(&self, error: &SourceError) {
+    async fn give_up(&mut self, error: &SourceError) {
         let (common, symbol) = (&self.common, &self.route.symbol);
         match error {
             SourceError::UnknownSymbol => {
@@ -126,6 +137,26 @@ impl Market {
         if answered.begins_late {
             events.history_begins_late(&self.route, self.course.reached());
         }
+    }
+
+    /// Offers the records of a page, the oldest first. False when told to stop before.
+    async fn offer_all(&mut self, records: Vec<Record>, tempo: &Tempo) -> bool {
+        let (mut count, mut reported) = (0, Instant::now());
+        for record in records {
+            let time = record.time;
+            if !self.offer(record, tempo).await {
+                return false;
+            }
+            count += 1;
+            if reported.elapsed() >= REPORT_EVERY {
+                self.reached = time.unwrap_or(self.reached);
+                self.report(count, None);
+                (count, reported) = (0, Instant::now());
+            }
+        }
+        self.reached = self.course.reached();
+        self.report(count, None);
+        true
     }
 
     /// Offers a record when its time has come, until it is accepted. False when told to stop before.
@@ -154,10 +185,33 @@ impl Market {
         }
     }
 
-    fn report(&self, records: usize, end: Option<ReplayEnd>) {
-        let at = (self.course.reached(), self.course.fraction());
-        self.common.events.replay_progress(&self.route, at.1);
-        self.common.observations.replayed(&self.common.name, self.index, records as u64, at, end);
+    /// Tells how far it is after so many records more.
+    fn report(&mut self, records: u64, end: Option<ReplayEnd>) {
+        self.records += records;
+        let at = (self.reached, self.course.fraction(self.reached));
+        let common = &self.common;
+        common.progress.note(self.index, self.progress(end.as_ref()));
+        common.events.replay_progress(&self.route, at.1);
+        common.observations.replayed(&common.name, self.index, records, at, end);
+    }
+
+    fn progress(&self, end: Option<&ReplayEnd>) -> ReplayProgress {
+        let range = self.course.range();
+        ReplayProgress {
+            source: self.common.name.clone(),
+            exchange: self.route.exchange,
+            symbol: self.route.symbol.clone(),
+            interval: self.course.interval(),
+            start: range.start,
+            end: range.end,
+            reached: self.reached,
+            records: self.records,
+            state: match end {
+                None => ReplayState::Running,
+                Some(ReplayEnd::Complete) => ReplayState::Complete,
+                Some(ReplayEnd::GivenUp(reason)) => ReplayState::Failed { reason: reason.clone() },
+            },
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use pricepipe_core::{Exchange, Gap, GapOutcome, Timestamp, config::Stream, names::TopicName};
+use pricepipe_core::{Exchange, Gap, GapOutcome, Timestamp, names::TopicName};
+use pricepipe_exchange::stream;
 
 use super::sequence::{market::Loss, order::Hole};
 use crate::{events::Events, route::Route, sink::Sink};
@@ -16,7 +17,8 @@ const MOST_UNSENT: usize = 10_000;
 
 /// The gaps of one source.
 pub(crate) struct Gaps {
-    stream: Stream,
+    /// What is listened to.
+    heard: stream::Topic,
     topic: TopicName,
     sink: Arc<Sink>,
     events: Arc<Events>,
@@ -27,8 +29,8 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    pub(crate) fn new(stream: Stream, topic: TopicName, sink: Arc<Sink>, events: Arc<Events>) -> Self {
-        Gaps { stream, topic, sink, events, open: BTreeMap::new(), unsent: VecDeque::new() }
+    pub(crate) fn new(heard: stream::Topic, topic: TopicName, sink: Arc<Sink>, events: Arc<Events>) -> Self {
+        Gaps { heard, topic, sink, events, open: BTreeMap::new(), unsent: VecDeque::new() }
     }
 
     /// A hole was found.
@@ -36,7 +38,8 @@ impl Gaps {
         let gap = Gap {
             exchange: route.exchange,
             symbol: route.symbol.clone(),
-            stream: self.stream,
+            stream: self.heard.stream,
+            interval: self.heard.interval,
             from: hole.from,
             to: hole.to,
             noticed: hole.noticed,

@@ -193,7 +193,9 @@ impl Resume {
             let gap = Gap::decode(message.payload()?).ok()?;
             let key = identity::key(gap.exchange, &gap.symbol);
             let place = self.routes.iter().position(|route| route.key == key)?;
-            if gap.stream == self.topic.stream {
+            // What earlier versions wrote of candles names no interval.
+            let same = gap.interval.is_none() || gap.interval == self.topic.interval;
+            if gap.stream == self.topic.stream && same {
                 last.insert(gap.key(), (place, gap));
             }
             Some(())

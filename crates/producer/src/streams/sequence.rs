@@ -137,8 +137,9 @@ impl Sequence {
             let Some(mark) = standing.marks.get(&place) else { continue };
             let Some(market) = self.markets.get_mut(place) else { continue };
             market.order.exists(gap.to, Noticed::Restart, &mut self.acts);
-            // The gap that begins where the market stands is told of anew, under the same key.
-            if market.order.wanted() != Some(gap.from) {
+            // The gap that begins where the market stands is told of anew, under the same key unless an earlier version wrote it.
+            let same_key = gap.interval == self.parts.topic.interval;
+            if market.order.wanted() != Some(gap.from) || !same_key {
                 self.parts.gaps.settled(gap, mark.number, now);
             }
             self.act(place, None);

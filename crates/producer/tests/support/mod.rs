@@ -23,6 +23,7 @@ use pricepipe_service::Process;
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    message::OwnedMessage,
     mocking::MockCluster,
     producer::DefaultProducerContext,
 };
@@ -83,6 +84,22 @@ pub(crate) fn read(servers: &str, topic: &str) -> Vec<PriceMessage> {
 }
 
 fn read_by(servers: &str, topic: &str, check: impl Fn(&PriceMessage, Option<&[u8]>)) -> Vec<PriceMessage> {
+    let read = |record: OwnedMessage| {
+        let position = Position {
+            topic_id: None,
+            partition: record.partition(),
+            offset: record.offset(),
+            timestamp: None,
+        };
+        let message = PriceMessage::decode(record.payload(), position).unwrap();
+        check(&message, record.key());
+        message
+    };
+    messages(servers, topic).into_iter().map(read).collect()
+}
+
+/// Every message of a topic as it lies there, whatever it is.
+pub(crate) fn messages(servers: &str, topic: &str) -> Vec<OwnedMessage> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers).set("group.id", "test").set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer = config.create().unwrap();
@@ -98,15 +115,7 @@ fn read_by(servers: &str, topic: &str, check: impl Fn(&PriceMessage, Option<&[u8
     while (messages.len() as i64) < expected {
         assert!(start.elapsed() < Duration::from_secs(20), "{} of {expected} of {topic}", messages.len());
         let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) else { continue };
-        let position = Position {
-            topic_id: None,
-            partition: record.partition(),
-            offset: record.offset(),
-            timestamp: None,
-        };
-        let message = PriceMessage::decode(record.payload(), position).unwrap();
-        check(&message, record.key());
-        messages.push(message);
+        messages.push(record.detach());
     }
     messages
 }

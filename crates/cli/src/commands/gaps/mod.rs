@@ -8,7 +8,7 @@ use std::{
     ops::ControlFlow,
 };
 
-use pricepipe_core::{Gap, GapOutcome, Pipeline, Timestamp, config::Stream};
+use pricepipe_core::{Gap, GapOutcome, GapsMessage, Pipeline, Timestamp, config::Stream};
 use rdkafka::Message;
 
 use self::args::GapsArgs;
@@ -16,13 +16,14 @@ use crate::{
     cluster::{self, Cluster},
     exit::{Exit, Failed},
     file, output,
-    rows::{Cell, Column, Output, Printer, column},
+    rows::{Cell, Column, Output, Printer, column, detail},
 };
 
 const COLUMNS: &[Column] = &[
     column("exchange", "EXCHANGE"),
     column("symbol", "SYMBOL"),
     column("stream", "STREAM"),
+    detail("interval"),
     column("from", "FROM"),
     column("to", "TO"),
     column("missing", "MISSING"),
@@ -87,10 +88,12 @@ struct Words {
 impl Words {
     fn take(&mut self, key: Option<&[u8]>, payload: Option<&[u8]>) {
         let key = key.unwrap_or_default();
-        match payload.map(Gap::decode) {
-            Some(Ok(gap)) => {
+        match payload.map(GapsMessage::decode) {
+            Some(Ok(GapsMessage::Gap(gap))) => {
                 self.last.insert(key.to_owned(), gap);
             }
+            // How far a replay is belongs here, and is no gap.
+            Some(Ok(GapsMessage::Replay(_))) => {}
             Some(Err(_)) => self.unread += 1,
             // Somebody has removed it.
             None => {
@@ -118,7 +121,8 @@ fn cells(gap: &Gap) -> Vec<Cell> {
     vec![
         Cell::text(gap.exchange),
         Cell::text(&gap.symbol),
-        Cell::text(gap.stream.as_str()),
+        stream(gap),
+        gap.interval.map_or(Cell::Missing, Cell::text),
         place(gap.stream, gap.from),
         place(gap.stream, gap.to),
         Cell::number(gap.missing),
@@ -128,6 +132,15 @@ fn cells(gap: &Gap) -> Vec<Cell> {
         Cell::text(gap.outcome.as_str()),
         reason.map_or(Cell::Missing, |reason| Cell::shortened(reason, reason, LONGEST_REASON)),
     ]
+}
+
+/// People see the interval of candles beside their stream.
+fn stream(gap: &Gap) -> Cell {
+    let stream = gap.stream.as_str();
+    match gap.interval {
+        None => Cell::text(stream),
+        Some(interval) => Cell::Long(stream.to_owned(), format!("{stream} {interval}")),
+    }
 }
 
 /// A trade is named by its number, a candle by the moment at which it begins.
@@ -167,6 +180,10 @@ mod tests {
         text.into_bytes()
     }
 
+    const REPLAY: &[u8] =
+        br#"{"source":"a","exchange":"binance","symbol":"BTCUSDT","start":"2026-11-01T00:00:00Z",
+        "end":"2026-11-02T00:00:00Z","reached":"2026-11-01T00:00:00Z","records":0,"state":"running"}"#;
+
     fn words() -> Words {
         let mut words = Words::default();
         for (key, payload) in [
@@ -177,6 +194,7 @@ mod tests {
             ("d", Some(gap(11, "open", 4))),
             ("d", None),
             ("e", Some(b"{}".to_vec())),
+            ("replay:a:binance:BTCUSDT", Some(REPLAY.to_vec())),
         ] {
             words.take(Some(key.as_bytes()), payload.as_deref());
         }
@@ -188,7 +206,7 @@ mod tests {
         let words = words();
         let gaps = words.in_order(|_| true);
         assert_eq!(gaps.iter().map(|gap| gap.from).collect::<Vec<_>>(), [5, 9, 1]);
-        assert_eq!(words.unread, 1);
+        assert_eq!(words.unread, 1, "how far a replay is is none, and not amiss");
         assert_eq!(summary(&gaps), "3 gaps: 1 open, 1 filled, 1 unfillable");
     }
 

@@ -66,7 +66,7 @@ fn all(mut course: Course, now: i64) -> (Vec<i64>, Course) {
 fn every_candle_comes_once_and_no_page_is_asked_for_twice() {
     let (minutes, course) = all(klines(0..2_500, None), 9_999);
     assert!(minutes.into_iter().eq(0..2_500));
-    assert_eq!((course.fraction(), course.reached()), (1.0, at(2_500)));
+    assert_eq!(course.reached(), at(2_500));
 }
 
 #[test]
@@ -74,10 +74,11 @@ fn an_earlier_replay_is_gone_on_with_behind_its_last_candle() {
     let mut course = klines(0..2_500, Some(1_499));
     let asked = course.request().unwrap().path_and_query;
     assert!(asked.contains(&format!("startTime={}", at(1_500).as_millis())), "{asked}");
-    assert_eq!(course.fraction(), 1_499.0 / 2_500.0);
+    assert_eq!(course.fraction(course.reached()), 1_499.0 / 2_500.0);
     let answered = candles(&course, 9_999).unwrap();
     assert_eq!(course.advance(answered).len(), 1_000);
-    assert_eq!(klines(0..2_500, Some(2_499)).request(), None, "nothing is left to ask for");
+    let complete = klines(0..2_500, Some(2_499));
+    assert_eq!((complete.request(), complete.reached()), (None, at(2_500)), "nothing is left to ask for");
     assert_eq!(klines(0..0, None).request(), None, "nothing was asked for");
 }
 
@@ -114,14 +115,14 @@ fn trades_are_read_up_to_the_first_one_that_is_too_late() {
     let mut course = trades(0..10, None);
     assert_eq!(course.next, Some(Next::Trades(From::Moment(at(0)))));
     assert_eq!(numbers(&course.advance(page(&[(7, 1), (8, 4)], Some(9)))), [7, 8]);
-    assert_eq!(course.fraction(), 0.4);
+    assert_eq!(course.fraction(course.reached()), 0.4);
     assert_eq!(
         numbers(&course.advance(page(&[(8, 4), (9, 5), (10, 9)], Some(11)))),
         [9, 10],
         "8 came before"
     );
     assert_eq!(numbers(&course.advance(page(&[(11, 9), (12, 10), (13, 11)], Some(14)))), [11]);
-    assert_eq!((course.request(), course.fraction()), (None, 1.0));
+    assert_eq!((course.request(), course.reached()), (None, at(10)));
 }
 
 #[test]
