@@ -61,6 +61,12 @@ pub enum Fault {
         /// The bytes.
         bytes: usize,
     },
+    /// The right answer, packed though nobody asked for that, which unpacked has at least this many bytes, mostly blanks;
+    /// at most 100 MiB.
+    GzipBomb {
+        /// The bytes.
+        bytes: usize,
+    },
     /// This text as the price of a symbol: `NaN`, `1e400`, `-1`, `0`, nothing.
     PriceText {
         /// The symbol.

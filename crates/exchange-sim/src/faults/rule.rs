@@ -84,7 +84,7 @@ impl Rule {
                 Some(format!("fault.percent is {percent}; use 0 to 100"))
             }
             Fault::Stream(fault) => fault.problem(),
-            Fault::Oversized { bytes } if *bytes > MAX_OVERSIZED_BYTES => {
+            Fault::Oversized { bytes } | Fault::GzipBomb { bytes } if *bytes > MAX_OVERSIZED_BYTES => {
                 Some(format!("fault.bytes is {bytes}; use at most {MAX_OVERSIZED_BYTES}"))
             }
             _ => None,

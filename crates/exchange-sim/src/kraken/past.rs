@@ -46,7 +46,10 @@ impl Past {
         let since = if self.since < LARGEST_SECONDS { self.since * 1_000_000_000 } else { self.since };
         let begin = match self.since {
             0 => tape.trades().len().saturating_sub(self.count),
-            _ => tape.position(|trade| trade.time_nanos <= since),
+            // Trades whose time is wrong must not hide others from a search by halves.
+            _ => {
+                tape.trades().iter().position(|trade| trade.time_nanos > since).unwrap_or(tape.trades().len())
+            }
         };
         let found: Vec<_> = tape.trades().range(begin..).take(self.count).collect();
         let last = found.last().map_or(since, |trade| trade.time_nanos);
