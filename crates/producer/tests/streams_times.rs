@@ -73,6 +73,32 @@ async fn x7_a_trade_at_a_moment_that_cannot_be_is_counted_and_missing_and_no_oth
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x7_a_moment_that_is_wrong_and_could_be_right_hides_nothing_that_comes_after_it() {
+    join_all(EXCHANGES.map(async |source| {
+        let trial = Trial::of_trades(source, 5.0).await;
+        let producer = trial.producer();
+        producer.produces(3, PATIENCE).await;
+        let ahead = jiff::Timestamp::now().as_millisecond() + TEN_MINUTES;
+        trial.exchange.mistime_trades(&trial.listed(), [ahead * 1_000_000]);
+        let newest = || producer.observations.snapshot().symbols[0].received;
+        let before = newest();
+        eventually("it has come", PATIENCE, || newest() > before).await;
+        // The last before the hole is the one that is wrong.
+        let dropped = Fault::Stream(StreamFault::Drop { percent: 100 });
+        trial.exchange.faults().add(Rule::lasting(Duration::from_secs(1), dropped));
+        producer.fills(1).await;
+        producer.is_settled().await;
+        let gaps = producer.observations.snapshot().gaps;
+        assert!(gaps.unfillable == 0 && gaps.repaired >= 2, "{source}: {gaps:?}");
+        trial.complete(producer, &[]).await;
+        let is_wrong = |time: i64| (time - ahead).abs() < ABOUT;
+        let wrong = trial.messages().iter().filter(|message| is_wrong(message.time.as_millis())).count();
+        assert_eq!(wrong, 1, "{source}");
+    }))
+    .await;
+}
+
 /// Trades with the numbers from 1 on, ten milliseconds apart; this one is told by nobody.
 fn recorded(lost: u64) -> TapePlayback {
     let mut text = "id,time_ms,price,quantity,side\n".to_owned();
