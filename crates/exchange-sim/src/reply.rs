@@ -146,7 +146,7 @@ impl Reply {
     }
 }
 
-/// A body as gzip makes it, which writing to memory cannot fail to.
+/// A body as gzip packs it, which cannot fail in memory.
 fn packed(body: &str) -> Vec<u8> {
     let mut packed = Vec::new();
     let mut encoder = GzEncoder::new(body.as_bytes(), Compression::best());

