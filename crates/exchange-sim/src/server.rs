@@ -175,19 +175,19 @@ impl Running {
         Some((trades.front()?.id, trades.back()?.id))
     }
 
-    /// Loses the next trades of a symbol: neither streams nor history will ever tell them.
-    pub fn lose_trades(&self, symbol: &Symbol, count: u64) {
-        let mut market = self.sim.market();
-        if let Some(tape) = market.tape_of(symbol, self.sim.moment()) {
-            tape.lose(count);
-        }
-    }
-
     /// The next trades of a symbol are told at these moments, in nanoseconds since 1970, by streams and by history.
     pub fn mistime_trades(&self, symbol: &Symbol, moments: impl IntoIterator<Item = i64>) {
         let mut market = self.sim.market();
         if let Some(tape) = market.tape_of(symbol, self.sim.moment()) {
             tape.mistime(moments);
+        }
+    }
+
+    /// Loses the next trades of a symbol: neither streams nor history will ever tell them.
+    pub fn lose_trades(&self, symbol: &Symbol, count: u64) {
+        let mut market = self.sim.market();
+        if let Some(tape) = market.tape_of(symbol, self.sim.moment()) {
+            tape.lose(count);
         }
     }
 
