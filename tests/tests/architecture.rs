@@ -54,6 +54,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("axum", &["service", "exchange-sim"]),
     ("clap", &["cli"]),
     ("epaint_default_fonts", &["plot"]),
+    ("flate2", &["exchange-sim"]),
     ("jsonschema", &["api"]),
     ("k8s-openapi", &["api", "controller"]),
     ("kube", &["api", "controller"]),

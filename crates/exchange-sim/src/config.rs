@@ -27,6 +27,8 @@ pub struct SimConfig {
     pub symbols: Vec<Symbol>,
     /// Lists any well-formed symbol as soon as somebody asks for it.
     pub any_symbol: bool,
+    /// How far the exchange's clock is ahead of this machine's, in milliseconds; below 0 it is behind.
+    pub clock_ahead_millis: i64,
     /// The seed of the random walks: one seed, one sequence of prices per symbol.
     pub seed: u64,
     /// How the random walks go forward; one step is one second of their own time.
@@ -65,6 +67,7 @@ impl Default for SimConfig {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             symbols: majors::majors(),
             any_symbol: false,
+            clock_ahead_millis: 0,
             seed: 1,
             pace: Pace::PerRequest,
             playbacks: Vec::new(),

@@ -1,16 +1,18 @@
 //! An answer before it is sent: status, headers, body, and what the turn's fault does to them. Pure.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
+use flate2::{Compression, read::GzEncoder};
 
 use crate::{
     faults::{Fault, MAX_OVERSIZED_BYTES, StatusFault},
     ledger::Delivery,
+    times,
     transfer::{Ending, Manner, Transfer},
 };
 
@@ -86,6 +88,14 @@ impl Reply {
         self.with_header(HeaderName::from_static(name), text)
     }
 
+    /// When it was sent, by the exchange's clock.
+    pub(crate) fn with_date(self, now_millis: i64) -> Self {
+        match times::http_date(now_millis) {
+            Some(date) => self.with_header(header::DATE, &date),
+            None => self,
+        }
+    }
+
     fn with_header(mut self, name: HeaderName, text: &str) -> Self {
         match HeaderValue::from_str(text) {
             Ok(value) => self.headers.push((name, value)),
@@ -101,8 +111,12 @@ impl Reply {
     /// The response, and how the connection is to send it.
     pub(crate) fn send(mut self, turn: Option<&Fault>) -> (Transfer, Response) {
         self.spoil(turn);
-        let transfer = Transfer::new(manner(turn, self.body.len()), self.body.len(), self.delivery);
-        let mut response = Response::new(Body::from(self.body));
+        let body = match turn {
+            Some(Fault::GzipBomb { .. }) => packed(&self.body),
+            _ => self.body.into_bytes(),
+        };
+        let transfer = Transfer::new(manner(turn, body.len()), body.len(), self.delivery);
+        let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
@@ -117,13 +131,29 @@ impl Reply {
                 self.body.truncate(self.body.floor_char_boundary(self.body.len() / 2))
             }
             Some(Fault::WrongContentType) => self.content_type = HTML,
-            Some(Fault::Oversized { bytes }) => {
-                let bytes = (*bytes).min(MAX_OVERSIZED_BYTES);
-                self.body.push_str(&" ".repeat(bytes.saturating_sub(self.body.len())));
+            Some(Fault::Oversized { bytes }) => self.inflate(*bytes),
+            Some(Fault::GzipBomb { bytes }) => {
+                self.inflate(*bytes);
+                self.headers.push((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")));
             }
             _ => {}
         }
     }
+
+    fn inflate(&mut self, bytes: usize) {
+        let bytes = bytes.min(MAX_OVERSIZED_BYTES);
+        self.body.push_str(&" ".repeat(bytes.saturating_sub(self.body.len())));
+    }
+}
+
+/// A body as gzip packs it, which cannot fail in memory.
+fn packed(body: &str) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let mut encoder = GzEncoder::new(body.as_bytes(), Compression::best());
+    if let Err(error) = encoder.read_to_end(&mut packed) {
+        tracing::error!(%error, "a body cannot be packed");
+    }
+    packed
 }
 
 fn manner(turn: Option<&Fault>, body_length: usize) -> Manner {
@@ -148,6 +178,16 @@ mod tests {
     fn the_content_type_follows_the_body() {
         assert_eq!(Reply::text("<html>".to_owned()).content_type, HTML);
         assert_eq!(Reply::text("{}".to_owned()).content_type, JSON);
+    }
+
+    #[test]
+    fn a_bomb_is_small_and_unpacks_to_as_much_as_was_asked_for() {
+        let mut reply = Reply::json("{}".to_owned());
+        reply.spoil(Some(&Fault::GzipBomb { bytes: 1 << 20 }));
+        let (packed, mut unpacked) = (packed(&reply.body), String::new());
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut unpacked).unwrap();
+        assert!(unpacked.len() == 1 << 20 && unpacked.starts_with("{} "));
+        assert!(packed.len() < 5_000, "{}", packed.len());
     }
 
     #[test]

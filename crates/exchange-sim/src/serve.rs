@@ -34,7 +34,7 @@ pub(crate) async fn serve(
         Some(Fault::Hang) => std::future::pending().await,
         _ => {}
     }
-    let reply = answer(&effects, number);
+    let reply = answer(&effects, number).with_date(sim.now_millis());
     sim.requests.answered(number, reply.status());
     let (transfer, response) = reply.send(effects.turn.as_ref());
     connection.send_next_as(transfer);

@@ -48,12 +48,14 @@ pub(crate) struct Sim {
     weight: Mutex<WeightMeter>,
     started: Instant,
     started_millis: i64,
+    clock_ahead_millis: i64,
 }
 
 impl Sim {
     fn new(config: &SimConfig) -> Result<Self, SimError> {
         let streams = &config.streams;
-        let (started, started_millis) = (Instant::now(), unix_millis());
+        let ahead = config.clock_ahead_millis;
+        let (started, started_millis) = (Instant::now(), unix_millis().saturating_add(ahead));
         Ok(Sim {
             faults: Faults::default(),
             ledger: Ledger::new(config.ledger_capacity),
@@ -70,6 +72,7 @@ impl Sim {
             weight: Mutex::new(WeightMeter::new(config.limits)),
             started,
             started_millis,
+            clock_ahead_millis: ahead,
         })
     }
 
@@ -90,7 +93,7 @@ impl Sim {
     }
 
     pub(crate) fn now_millis(&self) -> i64 {
-        unix_millis()
+        unix_millis().saturating_add(self.clock_ahead_millis)
     }
 }
 
@@ -170,6 +173,14 @@ impl Running {
         let mut market = self.sim.market();
         let trades = market.tape_of(symbol, self.sim.moment())?.trades();
         Some((trades.front()?.id, trades.back()?.id))
+    }
+
+    /// The next trades of a symbol are told at these moments, in nanoseconds since 1970, by streams and by history.
+    pub fn mistime_trades(&self, symbol: &Symbol, moments: impl IntoIterator<Item = i64>) {
+        let mut market = self.sim.market();
+        if let Some(tape) = market.tape_of(symbol, self.sim.moment()) {
+            tape.mistime(moments);
+        }
     }
 
     /// Loses the next trades of a symbol: neither streams nor history will ever tell them.

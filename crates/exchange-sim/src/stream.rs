@@ -20,7 +20,11 @@ pub(crate) use self::{
     gate::{Bucket, Gate},
     upgrade::upgrade,
 };
-use crate::{market::Market, server::Sim, tape::Moment};
+use crate::{
+    market::Market,
+    server::Sim,
+    tape::{Moment, Tape},
+};
 
 /// The most frames that a connection is given at once.
 pub(crate) const BATCH: usize = 8_192;
@@ -42,8 +46,6 @@ pub(crate) struct Manners {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acks {
     Honest,
-    /// The request is lost.
-    Never,
     /// The request is refused.
     Refused,
 }
@@ -75,6 +77,19 @@ pub(crate) trait Dialect: Send {
     fn shutdown_notice(&self, now: Moment) -> Option<String>;
     /// A message of a type that no client knows.
     fn unknown_message(&self, now: Moment) -> String;
+}
+
+/// Lets a tape go on, and has `tell` say what is new of it and how far it came. True when there is more to say at once.
+pub(crate) fn follow(
+    market: &mut Market,
+    place: usize,
+    now: Moment,
+    tell: impl FnOnce(&Tape) -> Result<u64, Cut>,
+) -> Result<bool, Cut> {
+    let tape = market.tape_at(place);
+    tape.advance(now);
+    let pulled = tape.pull(now);
+    Ok(tell(tape)? < tape.end() || pulled)
 }
 
 /// A client that reads so slowly that history has forgotten where it is.

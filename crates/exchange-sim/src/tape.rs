@@ -61,6 +61,8 @@ pub(crate) struct Tape {
     day: Option<Day>,
     lost: Vec<RangeInclusive<u64>>,
     to_lose: u64,
+    /// The moments at which the next trades are told to have happened.
+    mistimed: VecDeque<i64>,
 }
 
 impl Tape {
@@ -97,6 +99,7 @@ impl Tape {
             day: None,
             lost: Vec::new(),
             to_lose: 0,
+            mistimed: VecDeque::new(),
         }
     }
 
@@ -131,11 +134,17 @@ impl Tape {
         self.to_lose += count;
     }
 
+    /// The next trades shall be told at these moments.
+    pub(crate) fn mistime(&mut self, moments: impl IntoIterator<Item = i64>) {
+        self.mistimed.extend(moments);
+    }
+
     fn make_until(&mut self, due: u64) {
         while self.made < due {
             let row = self.rows.trade(self.made, self.clock.began_nanos());
             self.made += 1;
-            let Some(trade) = row else { continue };
+            let Some(mut trade) = row else { continue };
+            trade.time_nanos = self.mistimed.pop_front().unwrap_or(trade.time_nanos);
             if self.to_lose > 0 {
                 self.to_lose -= 1;
             } else if !self.lost.iter().any(|lost| lost.contains(&trade.id)) {

@@ -1,6 +1,6 @@
 //! Moments as exchanges write and read them. Pure.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 
 /// `2014-11-07T08:19:27.028459Z`, to the microsecond.
 pub(crate) fn to_micros(nanos: i64) -> String {
@@ -15,6 +15,12 @@ pub(crate) fn to_nanos_text(millis: i64) -> String {
 /// Seconds since 1970, with all nine decimals.
 pub(crate) fn seconds(nanos: i64) -> String {
     format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
+}
+
+/// `Fri, 07 Nov 2014 08:19:27 GMT`, as headers have it.
+pub(crate) fn http_date(millis: i64) -> Option<String> {
+    let time = Timestamp::from_millisecond(millis).ok()?;
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
 }
 
 /// Milliseconds since 1970, from an ISO time or from whole seconds.
@@ -36,6 +42,7 @@ mod tests {
         let nanos = 1_415_348_367_028_459_001;
         assert_eq!(to_micros(nanos), "2014-11-07T08:19:27.028459Z");
         assert_eq!(seconds(nanos), "1415348367.028459001");
+        assert_eq!(http_date(1_415_348_367_028).as_deref(), Some("Fri, 07 Nov 2014 08:19:27 GMT"));
         assert_eq!(to_nanos_text(1_696_436_700_000), "2023-10-04T16:25:00.000000000Z");
         for text in ["1415348367", "2014-11-07T08:19:27Z", "2014-11-07T08:19:27", "2014-11-07T09:19:27+01:00"]
         {

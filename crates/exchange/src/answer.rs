@@ -1,7 +1,9 @@
 //! A question to a REST interface, and its answer, for any exchange.
 
-use http::HeaderMap;
+use http::{HeaderMap, header::DATE};
 use pricepipe_core::Timestamp;
+
+use crate::http_date;
 
 /// What is asked: always a GET.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +25,11 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
     /// When the last byte arrived.
     pub received: Timestamp,
+}
+
+impl Answer<'_> {
+    /// When it was sent by the exchange's own clock, to the second, where the exchange tells. Ours may be wrong.
+    pub fn sent(&self) -> Option<Timestamp> {
+        http_date(self.headers.get(DATE)?.to_str().ok()?)
+    }
 }

@@ -132,12 +132,13 @@ impl Klines<'_> {
         }
     }
 
-    /// Reads the answer; `next` is the `start` to go on with. A candle that is not over at `now` is left out: it may still
-    /// change.
+    /// Reads the answer; `next` is the `start` to go on with. A candle that is not over yet is left out: it may still
+    /// change. Whether it is over is a question of the exchange's clock, and of `now` where the answer does not tell that.
     ///
     /// # Errors
     /// An answer that is no page.
     pub fn read(&self, now: Timestamp, answer: &Answer<'_>) -> Result<Page<Timestamp>, Refusal> {
+        let now = answer.sent().unwrap_or(now);
         let mut page = match self.exchange {
             Exchange::Binance => binance::read_klines(self, now, answer),
             Exchange::Coinbase => coinbase::read_klines(self, answer),

@@ -104,7 +104,8 @@ fn retry_after(answer: &Answer<'_>) -> Option<Duration> {
     if let Ok(seconds) = header.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let millis = http_date(header)?.as_millis() - answer.received.as_millis();
+    let now = answer.sent().unwrap_or(answer.received);
+    let millis = http_date(header)?.as_millis() - now.as_millis();
     Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 

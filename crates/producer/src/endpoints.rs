@@ -9,7 +9,7 @@ use std::{
 
 use pricepipe_core::{BreakerState, Exchange, config::SourceConfig};
 use pricepipe_exchange::{
-    Answer, Refusal, Request, last,
+    Answer, BadRecord, Refusal, Request, last,
     listing::{self, Listing},
     stream,
 };
@@ -154,6 +154,11 @@ impl Endpoints {
         let bounds = Bounds { bytes: LARGEST_LIST, time: LISTING_PATIENCE.max(self.timeout) };
         let read = |answer: &Answer<'_>| listing::read_listings(self.exchange, answer);
         self.get_bounded(&listing::listings(self.exchange), bounds, read).await
+    }
+
+    /// An observation out of an answer cannot be used.
+    pub(crate) fn record_rejected(&self, bad: &BadRecord) {
+        self.events.record_rejected(self.exchange, bad);
     }
 
     /// Whose hosts they are.

@@ -37,6 +37,8 @@ pub struct Options {
     /// How far earlier replays came, by Kafka key ([`pricepipe_core::identity::key`]), where the host knows it better than
     /// Kafka: one in memory has forgotten it.
     pub replayed: HashMap<String, Position>,
+    /// How long a connection to streams is kept at most, where an exchange allows more: a test has no day to wait.
+    pub longest_connection: Option<Duration>,
     /// How long to wait at the end until Kafka has acknowledged everything.
     pub flush_patience: Duration,
     /// The newest observations that the host has stored of each stream, where it keeps more than Kafka does: streams go
@@ -59,6 +61,7 @@ impl Default for Options {
             observations: Arc::default(),
             unreachable_hint: None,
             replayed: HashMap::new(),
+            longest_connection: None,
             flush_patience: Duration::from_secs(15),
             watermarks: Vec::new(),
         }

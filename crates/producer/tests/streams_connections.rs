@@ -50,14 +50,6 @@ impl Producer {
         self.metric("source_connects_total", &[("outcome", outcome)])
     }
 
-    fn lost(&self, reason: &str) -> f64 {
-        self.metric("source_disconnects_total", &[("reason", reason)])
-    }
-
-    fn frames(&self, kind: &str) -> f64 {
-        self.metric("source_frames_total", &[("kind", kind)])
-    }
-
     async fn is_ready(&self) {
         let start = Instant::now();
         while self.live() < 1.0 || !self.unmet().is_empty() {

@@ -1,10 +1,11 @@
-//! The dashboards of `charts/pricepipe/files/dashboards`: three tables of panels, of which JSON and positions are made.
+//! The dashboards of `charts/pricepipe/files/dashboards`: tables of panels, of which JSON and positions are made.
 
 mod controller;
 mod json;
 mod kafka;
 mod panel;
 mod pipeline;
+mod streams;
 
 use serde_json::Value;
 
@@ -42,8 +43,8 @@ pub(crate) const ROLLOUTS: &str = "count by (component, version) (pricepipe_buil
     unless count by (component, version) (pricepipe_build_info offset 1m)";
 
 /// Every dashboard.
-pub fn all() -> [Dashboard; 3] {
-    [pipeline::dashboard(), controller::dashboard(), kafka::dashboard()]
+pub fn all() -> [Dashboard; 4] {
+    [pipeline::dashboard(), streams::dashboard(), controller::dashboard(), kafka::dashboard()]
 }
 
 impl Dashboard {

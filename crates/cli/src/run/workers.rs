@@ -42,6 +42,7 @@ impl Workers {
             replayed: plan.replayed.clone(),
             watermarks: Vec::new(),
             flush_patience: FLUSH_PATIENCE,
+            ..Options::default()
         };
         let (config, process) = (plan.pipeline.producer_config(connection.clone()), plan.process().clone());
         let producer = Producer::new(&config, credentials.as_ref(), &process, options);

@@ -20,7 +20,7 @@ use crate::{
     interval::Interval,
     market::Market,
     server::Sim,
-    stream::{Acks, Cut, Dialect, Manners, Outbox, TOO_SLOW},
+    stream::{Acks, Cut, Dialect, Manners, Outbox, TOO_SLOW, follow},
     tape::{Moment, Tape},
 };
 
@@ -170,7 +170,6 @@ impl Dialect for BinanceStreams {
 
     fn hear(&mut self, text: &str, sim: &Sim, acks: Acks, out: &mut Outbox) -> Result<(), Cut> {
         let control = match Control::read(text) {
-            _ if acks == Acks::Never => return Ok(()),
             Err(refusal) => {
                 out.note(refusal);
                 return Ok(());
@@ -189,12 +188,11 @@ impl Dialect for BinanceStreams {
         let teller = Teller { combined: self.combined, micros: self.micros, now };
         let mut more = false;
         for feed in &mut self.feeds {
-            let tape = market.tape_at(feed.place);
-            tape.advance(now);
-            more |= tape.pull(now);
-            teller.tell_trades(feed, tape, out)?;
-            teller.tell_by_clock(feed, tape, out);
-            more |= feed.cursor < tape.end();
+            more |= follow(market, feed.place, now, |tape| {
+                teller.tell_trades(feed, tape, out)?;
+                teller.tell_by_clock(feed, tape, out);
+                Ok(feed.cursor)
+            })?;
         }
         Ok(more)
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     market::Market,
     server::Sim,
-    stream::{Acks, Cut, Dialect, Manners, Outbox, TOO_SLOW},
+    stream::{Acks, Cut, Dialect, Manners, Outbox, TOO_SLOW, follow},
     tape::{Moment, Tape},
     times,
     trade::Trade,
@@ -182,9 +182,6 @@ impl Dialect for CoinbaseStreams {
     }
 
     fn hear(&mut self, text: &str, sim: &Sim, acks: Acks, out: &mut Outbox) -> Result<(), Cut> {
-        if acks == Acks::Never {
-            return Ok(());
-        }
         let mut data = Outbox::default();
         let done = match (acks, read(text)) {
             (Acks::Refused, _) => Err("refused by a scripted fault".to_owned()),
@@ -209,12 +206,11 @@ impl Dialect for CoinbaseStreams {
     fn speak(&mut self, now: Moment, market: &mut Market, out: &mut Outbox) -> Result<bool, Cut> {
         let mut more = false;
         for feed in &mut self.feeds {
-            let tape = market.tape_at(feed.place);
-            tape.advance(now);
-            more |= tape.pull(now);
-            feed.tell_trades(tape, out)?;
-            feed.tell_by_clock(tape, now, out);
-            more |= feed.cursor < tape.end();
+            more |= follow(market, feed.place, now, |tape| {
+                feed.tell_trades(tape, out)?;
+                feed.tell_by_clock(tape, now, out);
+                Ok(feed.cursor)
+            })?;
         }
         Ok(more)
     }

@@ -44,11 +44,11 @@ impl Past {
     /// The trades after `since`, the oldest first, or the newest ones without it; and the `last` to go on from.
     pub(super) fn trades(&self, tape: &Tape) -> (Vec<String>, String) {
         let since = if self.since < LARGEST_SECONDS { self.since * 1_000_000_000 } else { self.since };
-        let begin = match self.since {
-            0 => tape.trades().len().saturating_sub(self.count),
-            _ => tape.position(|trade| trade.time_nanos <= since),
+        // Told one by one: a trade whose time is wrong must not hide others from a search by halves.
+        let found: Vec<_> = match self.since {
+            0 => tape.trades().range(tape.trades().len().saturating_sub(self.count)..).collect(),
+            _ => tape.trades().iter().filter(|trade| trade.time_nanos > since).take(self.count).collect(),
         };
-        let found: Vec<_> = tape.trades().range(begin..).take(self.count).collect();
         let last = found.last().map_or(since, |trade| trade.time_nanos);
         let rows = found.into_iter().map(|trade| {
             let side = if trade.side == Side::Buy { 'b' } else { 's' };

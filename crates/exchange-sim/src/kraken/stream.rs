@@ -11,7 +11,7 @@ use crate::{
     history::{Span, candles},
     market::Market,
     server::Sim,
-    stream::{Acks, Cut, Dialect, Manners, Outbox, TOO_SLOW},
+    stream::{self, Acks, Cut, Dialect, Manners, Outbox, TOO_SLOW, follow},
     tape::{Moment, Tape},
     trade::Trade,
 };
@@ -118,7 +118,7 @@ impl Feed {
 
     /// What has happened since last time, as far as it fits into a batch.
     fn tell(&mut self, tape: &Tape, now: Moment, out: &mut Outbox) -> Result<(), Cut> {
-        let news: Vec<&Trade> = tape.from(self.cursor).ok_or(TOO_SLOW)?.take(crate::stream::BATCH).collect();
+        let news: Vec<&Trade> = tape.from(self.cursor).ok_or(TOO_SLOW)?.take(stream::BATCH).collect();
         self.cursor += news.len() as u64;
         match self.channel {
             Channel::Trade => {
@@ -174,9 +174,6 @@ impl Dialect for KrakenStreams {
     }
 
     fn hear(&mut self, text: &str, sim: &Sim, acks: Acks, out: &mut Outbox) -> Result<(), Cut> {
-        if acks == Acks::Never {
-            return Ok(());
-        }
         let now_millis = sim.now_millis();
         let Control { req_id, method } = match Control::read(text, now_millis) {
             Ok(control) => control,
@@ -204,11 +201,10 @@ impl Dialect for KrakenStreams {
     fn speak(&mut self, now: Moment, market: &mut Market, out: &mut Outbox) -> Result<bool, Cut> {
         let mut more = false;
         for feed in &mut self.feeds {
-            let tape = market.tape_at(feed.place);
-            tape.advance(now);
-            more |= tape.pull(now);
-            feed.tell(tape, now, out)?;
-            more |= feed.cursor < tape.end();
+            more |= follow(market, feed.place, now, |tape| {
+                feed.tell(tape, now, out)?;
+                Ok(feed.cursor)
+            })?;
         }
         if !out.frames.is_empty() {
             self.spoke = now.elapsed;

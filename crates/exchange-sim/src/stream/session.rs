@@ -198,7 +198,12 @@ impl Session {
         match message {
             Message::Text(text) => {
                 self.ledger.note(self.number, |connection| connection.requests += 1);
-                self.dialect.hear(&text, &self.sim, self.acks(), out)
+                if self.spoiler.has(&StreamFault::NoAck) {
+                    return Ok(());
+                }
+                let refused = self.spoiler.has(&StreamFault::ErrorAck);
+                let acks = if refused { Acks::Refused } else { Acks::Honest };
+                self.dialect.hear(&text, &self.sim, acks, out)
             }
             Message::Pong(payload) => {
                 self.pong(&payload);
@@ -206,16 +211,6 @@ impl Session {
             }
             // The WebSocket library answers pings and closes by itself.
             Message::Binary(_) | Message::Ping(_) | Message::Close(_) => Ok(()),
-        }
-    }
-
-    fn acks(&self) -> Acks {
-        if self.spoiler.has(&StreamFault::NoAck) {
-            Acks::Never
-        } else if self.spoiler.has(&StreamFault::ErrorAck) {
-            Acks::Refused
-        } else {
-            Acks::Honest
         }
     }
 

@@ -12,3 +12,4 @@ mod kraken;
 mod load;
 mod socket;
 mod stream_faults;
+mod times;

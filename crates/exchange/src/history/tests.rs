@@ -1,4 +1,4 @@
-use http::HeaderMap;
+use http::{HeaderMap, header::DATE};
 use pricepipe_core::identity;
 use proptest::prelude::*;
 
@@ -410,4 +410,22 @@ fn a_month_ends_when_it_says_so() {
     let body = r#"[[1704067200000,"1","1","1","1","1",1706745599999],[1706745600000,"1","1","1","1","1",1709251199999]]"#;
     let page = with_body(body, |answer| asked.read(at("2024-02-15T00:00:00Z"), answer)).unwrap();
     assert_eq!(page.records.len(), 1, "February is not over");
+}
+
+#[test]
+fn whether_a_candle_is_over_is_a_question_of_the_exchanges_clock() {
+    let row = |begin: i64| format!(r#"[{begin},"1","1","1","1","1",{}]"#, begin + 59_999);
+    let body = format!("[{},{}]", row(1_704_067_200_000), row(1_704_067_260_000));
+    let asked = minutes(BINANCE, "2024-01-01T00:00:00Z", "2024-01-01T00:10:00Z");
+    for (clock, over) in [
+        (None, 1),
+        (Some("Mon, 01 Jan 2024 00:00:59 GMT"), 0),
+        (Some("Mon, 01 Jan 2024 00:02:00 GMT"), 2),
+        (Some("soon"), 1),
+    ] {
+        let headers = clock.map(|clock| (DATE, clock.parse().unwrap())).into_iter().collect();
+        let ours = at("2024-01-01T00:01:30Z");
+        let answer = Answer { status: 200, headers: &headers, body: body.as_bytes(), received: ours };
+        assert_eq!(asked.read(ours, &answer).unwrap().records.len(), over, "{clock:?}");
+    }
 }

@@ -106,4 +106,7 @@ fn retry_after_is_read_in_every_form() {
         let refusal = checked(Exchange::Binance, 429, "", &[("retry-after", header)]);
         assert_eq!(refusal, Some(limited(seconds)), "{header:?}");
     }
+    let dates = [("retry-after", "Mon, 23 Nov 2026 06:10:30 GMT"), ("date", "Mon, 23 Nov 2026 06:10:00 GMT")];
+    let refusal = checked(Exchange::Binance, 429, "", &dates);
+    assert_eq!(refusal, Some(limited(30)), "by the clock of who says so");
 }

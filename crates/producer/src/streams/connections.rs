@@ -186,6 +186,9 @@ impl Context {
         let WebsocketConfig { stream, interval, partial, .. } = *websocket;
         let topic = Topic { exchange, stream, interval, partial };
         let limits = topic.limits();
+        let longest = shared.options.longest_connection.map(|longest| longest.as_millis() as u64);
+        let lifetime_millis = limits.lifetime_millis.into_iter().chain(longest).min();
+        let limits = Limits { lifetime_millis, ..limits };
         let base = |text: &String| http::base_url(&source.name, text, "ws");
         let bases = websocket.endpoints.iter().map(base).collect::<Result<_, _>>()?;
         let gate = exchanges.gate(exchange, &limits);

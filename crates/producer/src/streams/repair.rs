@@ -171,19 +171,21 @@ async fn ask(endpoints: &Endpoints, topic: Topic, market: &str, place: Place) ->
             let klines = Klines { exchange, market, interval, start, end };
             let page =
                 endpoints.get(&klines.request(), |answer| klines.read(answer.received, answer)).await?;
-            Ok(Page::from(page, |start| Place::Candles { start, end }))
+            Ok(Page::from(page, endpoints, |start| Place::Candles { start, end }))
         }
         (Place::Trades(from), _) => {
             let trades = Trades { exchange, aggregate: topic.stream == Stream::AggTrade, market, from };
             let page = endpoints.get(&trades.request(), |answer| trades.read(answer)).await?;
-            Ok(Page::from(page, Place::Trades))
+            Ok(Page::from(page, endpoints, Place::Trades))
         }
         (Place::Candles { .. }, None) => Ok(Page::default()),
     }
 }
 
 impl Page {
-    fn from<Next>(page: history::Page<Next>, place: impl Fn(Next) -> Place) -> Self {
+    /// What cannot be used of it is counted, and is missing.
+    fn from<Next>(page: history::Page<Next>, endpoints: &Endpoints, place: impl Fn(Next) -> Place) -> Self {
+        page.rejected.iter().for_each(|bad| endpoints.record_rejected(bad));
         Page { records: page.records, next: page.next.map(place), begins_late: page.begins_late }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod streams;
+
 use std::{
     collections::HashMap,
     sync::{Arc, mpsc},
@@ -65,6 +67,11 @@ impl Kafka {
         is_done.recv().unwrap();
     }
 
+    /// A client that may ask how many messages a topic has.
+    pub(crate) fn counter(&self) -> Counter {
+        Counter(ClientConfig::new().set("bootstrap.servers", &self.bootstrap_servers).create().unwrap())
+    }
+
     /// Every message of a topic, in the order of its partitions.
     pub(crate) fn read(&self, topic: &str) -> Vec<PriceMessage> {
         read(&self.bootstrap_servers, topic)
@@ -73,6 +80,17 @@ impl Kafka {
     /// The same where a symbol is written in another form than the exchange's, which the key has.
     pub(crate) fn read_any_key(&self, topic: &str) -> Vec<PriceMessage> {
         read_by(&self.bootstrap_servers, topic, |_, _| {})
+    }
+}
+
+/// Counts messages, where no producer of this process does.
+pub(crate) struct Counter(BaseConsumer);
+
+impl Counter {
+    /// How many messages a topic has, of three partitions.
+    pub(crate) fn count(&self, topic: &str) -> i64 {
+        let end = |partition| self.0.fetch_watermarks(topic, partition, Duration::from_secs(10)).unwrap().1;
+        (0..3).map(end).sum()
     }
 }
 

@@ -23,6 +23,10 @@ const CONFIRM_AFTER: Duration = Duration::from_secs(1);
 /// History that is behind the stream is asked again, first after so long, then after ever more.
 const BEHIND: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// History that tells nothing for so many times, or leaves a number out, is asked from an earlier moment on: Kraken's goes by
+/// the time, and the last one's may have been wrong by so much.
+const SUSPICIOUS: u32 = 3;
+const WRONG_CLOCK_MILLIS: i64 = 15 * 60_000;
 /// History that tells nothing after a number for so many times, which is a minute, never will.
 const MOST_EMPTY_ANSWERS: u32 = 12;
 
@@ -162,8 +166,17 @@ impl Market {
         }
         Some(match stream {
             Stream::Kline => Place::Candles { start: moment(from), end },
-            _ => Place::Trades(From::Number(from, self.last)),
+            _ => Place::Trades(From::Number(from, self.since())),
         })
+    }
+
+    /// A moment before that of the number that is wanted.
+    fn since(&self) -> Option<Timestamp> {
+        let last = self.last?;
+        let is_suspect = self.is_doubted() || self.empty_answers >= SUSPICIOUS;
+        let earlier =
+            || Timestamp::from_millis(last.as_millis() - WRONG_CLOCK_MILLIS).unwrap_or(Timestamp::MIN);
+        Some(if is_suspect { earlier() } else { last })
     }
 
     /// Takes what history answered. Returns how many it filled in, and why something was given up if it was.
@@ -216,7 +229,7 @@ impl Market {
     /// When to ask history, or ask it again.
     pub(crate) fn patience(&self) -> Duration {
         match self.empty_answers {
-            0 if self.place.is_some() => Duration::ZERO,
+            _ if self.place.is_some() => Duration::ZERO,
             0 if self.is_doubted() => CONFIRM_AFTER,
             0 => DISORDER,
             answers => BEHIND.saturating_mul(1 << answers.min(10)).min(LONGEST_WAIT),

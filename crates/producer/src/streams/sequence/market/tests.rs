@@ -96,6 +96,30 @@ fn what_history_does_not_tell_is_asked_for_twice_before_it_is_given_up() {
 }
 
 #[test]
+fn history_that_tells_nothing_or_leaves_something_out_is_asked_from_an_earlier_moment_on() {
+    let (last, earlier) =
+        (time(10), Timestamp::from_millis(time(10).as_millis() - WRONG_CLOCK_MILLIS).unwrap());
+    let asked = |market: &mut Market, since| {
+        let place = Some(Place::Trades(From::Number(11, Some(since))));
+        assert_eq!(market.question(Stream::Trade, time(99)), place);
+    };
+    let mut silent = market(10);
+    take(&mut silent, 14, 1);
+    for since in [last, last, last, earlier] {
+        asked(&mut silent, since);
+        silent.fill(Page::default(), time(14), &mut Vec::new());
+    }
+    let next = Some(Place::Trades(From::Cursor(5)));
+    silent.fill(Page { next, ..page(1..=9) }, time(14), &mut Vec::new());
+    assert_eq!(silent.patience(), Duration::ZERO, "a page that goes on is followed at once");
+    let mut doubted = market(10);
+    take(&mut doubted, 14, 1);
+    doubted.fill(page([13, 14]), time(14), &mut Vec::new());
+    asked(&mut doubted, earlier);
+    assert_eq!(doubted.fill(page(8..=14), time(14), &mut Vec::new()), (3, None));
+}
+
+#[test]
 fn history_that_is_behind_is_asked_again_and_again_but_not_for_ever() {
     let mut market = market(10);
     take(&mut market, 12, 1);
