@@ -1,6 +1,6 @@
 //! Reading series of prices: what a [`History`] is asked for, and how it answers.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use pricepipe_core::{
     Timestamp,
@@ -46,6 +46,14 @@ pub trait History: Store {
         ids: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
+    /// The id and the time of the newest document of a symbol with an id of this range; see [`beginning_with`].
+    fn newest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbol: &'a str,
+        ids: Range<String>,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StoreError>>;
+
     /// The observations of a period that are stored under more than one id, and some of them as examples.
     fn doubled<'a>(
         &'a self,
@@ -53,6 +61,15 @@ pub trait History: Store {
         period: Period,
         examples: usize,
     ) -> BoxFuture<'a, Result<Doubled, StoreError>>;
+}
+
+/// The range of the ids that begin so.
+pub fn beginning_with(prefix: &str) -> Range<String> {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    prefix.to_owned()..String::from_utf8_lossy(&end).into_owned()
 }
 
 /// Which prices are asked for.

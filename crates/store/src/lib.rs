@@ -23,7 +23,7 @@ mod open;
 use std::{pin::Pin, sync::Arc};
 
 pub use audit::{Double, Doubled, Period};
-pub use history::{History, Selection, Series, Shortcut, candles, stats};
+pub use history::{History, Selection, Series, Shortcut, beginning_with, candles, stats};
 pub use open::{OpenError, open, open_for_reading};
 use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};
 

@@ -14,7 +14,9 @@ use pricepipe_core::{
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
-use pricepipe_store::{Doubled, History, Period, Store, StoreErrorKind, Written, open, open_for_reading};
+use pricepipe_store::{
+    Doubled, History, Period, Store, StoreErrorKind, Written, beginning_with, open, open_for_reading,
+};
 use support::{Mongo, collection, kinds, message};
 
 /// Everything that holds for any store.
@@ -155,6 +157,38 @@ async fn writers_of_one_batch_store_it_once(store: &Arc<dyn Store>, collection: 
     assert_eq!(store.count(collection, Period::default()).await.unwrap()[0].documents, 500);
 }
 
+/// What a run asks that goes on where an earlier one left off.
+async fn tells_the_newest_of_a_kind(store: &Arc<dyn Store>, history: &Arc<dyn History>) {
+    let name = collection("newest");
+    let trade = |exchange: &str, symbol: &str, n, number: u64| PriceMessage {
+        id: format!("{exchange}:{symbol}:trade:{number}"),
+        exchange: exchange.to_owned().into(),
+        details: kinds()[0].clone(),
+        ..message(symbol, n, "1")
+    };
+    let newest = async |symbol: &str, prefix: &str| {
+        let found = history.newest(&name, symbol, beginning_with(prefix)).await.unwrap();
+        found.map(|(id, time)| (id[prefix.len()..].to_owned(), time))
+    };
+    assert_eq!(newest("BTCUSDT", "binance:BTCUSDT:trade:").await, None);
+    let batch = vec![
+        trade("binance", "BTCUSDT", 1, 98),
+        trade("binance", "BTCUSDT", 3, 100),
+        trade("binance", "BTCUSDT", 2, 99),
+        trade("kraken", "BTCUSDT", 4, 7),
+        trade("binance", "ETHUSDT", 5, 200),
+        message("BTCUSDT", 6, "1"),
+    ];
+    store.write(&name, batch.into()).await.unwrap();
+    let time = |n| message("BTCUSDT", n, "1").time;
+    assert_eq!(newest("BTCUSDT", "binance:BTCUSDT:trade:").await, Some(("100".to_owned(), time(3))));
+    assert_eq!(newest("BTCUSDT", "kraken:BTCUSDT:trade:").await, Some(("7".to_owned(), time(4))));
+    assert_eq!(newest("BTCUSDT", "binance:BTCUSDT:aggTrade:").await, None);
+    let one = "binance:BTCUSDT:trade:98".to_owned();
+    let found = history.newest(&name, "BTCUSDT", one.clone()..format!("{one}\0")).await.unwrap();
+    assert_eq!(found, Some((one, time(1))));
+}
+
 /// What an audit asks. A second opening, since what is written is not read by whoever writes.
 async fn can_be_audited(store: Arc<dyn Store>, history: Arc<dyn History>) {
     let (audited, others) = (collection("audited"), collection("audited-too"));
@@ -210,21 +244,25 @@ async fn can_be_audited(store: Arc<dyn Store>, history: Arc<dyn History>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_can_be_audited() {
+async fn sqlite_can_be_audited_and_tells_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let config = StoreConfig::Embedded { path: folder.path().join("prices.db"), retention_seconds: 0 };
     let store = open(&config, None).unwrap();
-    can_be_audited(store, open_for_reading(&config, None).unwrap()).await;
+    let history = open_for_reading(&config, None).unwrap();
+    tells_the_newest_of_a_kind(&store, &history).await;
+    can_be_audited(store, history).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING)"]
-async fn mongodb_can_be_audited() {
+async fn mongodb_can_be_audited_and_tells_the_newest() {
     let mongo = Mongo::connect().await;
     // What others wrote is no price, and nothing of it is doubled.
     let others: Vec<Document> = vec![doc! {"_id": 1, "hello": "world"}, doc! {"_id": 2, "hello": "world"}];
     mongo.command(doc! {"insert": "audited", "documents": others}).await;
-    can_be_audited(mongo.store(PriceType::Decimal, 0), mongo.history()).await;
+    let (store, history) = (mongo.store(PriceType::Decimal, 0), mongo.history());
+    tells_the_newest_of_a_kind(&store, &history).await;
+    can_be_audited(store, history).await;
     mongo.drop().await;
 }
 

@@ -11,10 +11,10 @@ mod series;
 mod worker;
 mod write;
 
-use std::{future::ready, path::Path, sync::Arc};
+use std::{future::ready, ops::Range, path::Path, sync::Arc};
 
 use pricepipe_core::{
-    PriceMessage,
+    PriceMessage, Timestamp,
     analytics::{Candle, Interval, Totals},
     names::CollectionName,
 };
@@ -151,6 +151,16 @@ impl History for EmbeddedStore {
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let collection = collection.clone();
         Box::pin(self.reader.run(move |connection| audit::missing(connection, &collection, ids)))
+    }
+
+    fn newest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbol: &'a str,
+        ids: Range<String>,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StoreError>> {
+        let (collection, symbol) = (collection.clone(), symbol.to_owned());
+        Box::pin(self.reader.run(move |connection| read::newest(connection, &collection, &symbol, &ids)))
     }
 
     fn doubled<'a>(

@@ -1,6 +1,6 @@
 //! Answers questions about what is stored.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use pricepipe_core::{Details, Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -21,6 +21,11 @@ const LATEST: &str = "SELECT * FROM price
 
 const COUNT: &str = "SELECT symbol, count(*), min(time), max(time) FROM price
     WHERE collection = ?1 AND time >= ?2 AND time < ?3 GROUP BY symbol ORDER BY symbol";
+
+// By the index: the newest comes first, and its id is in it too. Of one moment the one with the greatest number.
+const NEWEST: &str = "SELECT id, time FROM price INDEXED BY price_by_symbol_and_time
+    WHERE collection = ?1 AND symbol = ?2 AND id >= ?3 AND id < ?4
+    ORDER BY time DESC, length(id) DESC, id DESC LIMIT 1";
 
 /// Whether the file can be read.
 pub(super) fn ping(connection: &Connection) -> Result<(), StoreError> {
@@ -52,6 +57,21 @@ pub(super) fn latest(
         found.extend(row.transpose()?);
     }
     Ok(found)
+}
+
+/// The newest document of a symbol with an id of this range.
+pub(super) fn newest(
+    connection: &Connection,
+    collection: &CollectionName,
+    symbol: &str,
+    ids: &Range<String>,
+) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let mut statement = connection.prepare_cached(NEWEST)?;
+    let found = statement.query_row(params![collection.as_str(), symbol, ids.start, ids.end], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    });
+    let found: Option<(String, i64)> = found.optional()?;
+    found.map(|(id, millis)| Ok((id, moment(millis)?))).transpose()
 }
 
 /// How much each symbol has.

@@ -12,11 +12,11 @@ mod read;
 mod series;
 mod write;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use ::mongodb::bson::doc;
 use pricepipe_core::{
-    PriceMessage, Secret,
+    PriceMessage, Secret, Timestamp,
     analytics::{Candle, Interval, Totals},
     config::PriceType,
     names::{CollectionName, DatabaseName},
@@ -127,6 +127,15 @@ impl History for MongoStore {
         ids: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         Box::pin(audit::missing(&self.connection, collection, ids))
+    }
+
+    fn newest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbol: &'a str,
+        ids: Range<String>,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StoreError>> {
+        Box::pin(read::newest(&self.connection, collection, symbol, ids))
     }
 
     fn doubled<'a>(

@@ -1,13 +1,13 @@
 //! Answers questions about what is stored; the server does the work.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use ::mongodb::{
     Collection, Cursor, Database,
     bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc},
     options::{CollectionOptions, ReadConcern},
 };
-use pricepipe_core::{PriceMessage, names::CollectionName};
+use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};
 
 use super::{
     client::Connection,
@@ -40,6 +40,38 @@ pub(super) async fn latest(
         }
     };
     connection.run("a query", READ_LIMIT, operation).await
+}
+
+/// The newest document of a symbol with an id of this range.
+pub(super) async fn newest(
+    connection: &Arc<Connection>,
+    collection: &CollectionName,
+    symbol: &str,
+    ids: Range<String>,
+) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let (name, symbol) = (collection.clone(), symbol.to_owned());
+    let operation = async move |database: Database| {
+        let collection = collection_of(&database, &name);
+        for since in horizons(None, None) {
+            let mut filter = filter(&symbol, since, None);
+            filter.insert("_id", doc! {"$gte": &ids.start, "$lt": &ids.end});
+            let fields = doc! {"_id": 1, "time": 1};
+            let newest = collection.find_one(filter).projection(fields).sort(doc! {"time": -1}).await?;
+            if let Some(found) = newest.and_then(|newest| kept(&newest, collection.name(), id_and_time)) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    };
+    connection.run("a query", READ_LIMIT, operation).await
+}
+
+fn id_and_time(raw: &RawDocument) -> Result<(String, Timestamp), document::DecodeError> {
+    let field = |key: &'static str| raw.get(key).ok().flatten();
+    match field("_id") {
+        Some(RawBsonRef::String(id)) => Ok((id.to_owned(), document::moment("time", field("time"))?)),
+        _ => Err(document::DecodeError::Field("_id")),
+    }
 }
 
 /// How much each symbol has.
