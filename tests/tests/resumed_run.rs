@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive, path::Path, time::Duration
 use pricepipe_core::{config::StoreConfig, names::CollectionName};
 use pricepipe_store::{beginning_with, open_for_reading};
 use pricepipe_tests::command_line;
+use serde_json::Value;
 
 /// Trades of three exchanges in one collection, and candles of a second in another.
 const PIPELINE: &str = "
@@ -79,4 +80,10 @@ async fn what_happened_between_two_runs_is_fetched_by_the_second() {
         assert!(missing.is_empty(), "{prefix} {both:?} without {missing:?}");
     }
     assert!(summary.contains("unfillable 0"), "{summary}");
+    let words = ["query", "latest", "-f", "again.yaml", "--simulated", "-o", "ndjson"];
+    let rows = command_line::run(folder.path(), &[], &words).rows();
+    let text = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let told: Vec<_> = rows.iter().map(|row| (text(row, "collection"), text(row, "exchange"))).collect();
+    let all = [("btc", "binance"), ("btc", "coinbase"), ("btc", "kraken"), ("btc_klines_1s", "binance")];
+    assert_eq!(told, all.map(|(collection, exchange)| (collection.to_owned(), exchange.to_owned())));
 }

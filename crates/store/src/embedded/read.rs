@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use pricepipe_core::{Details, Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Period, StoreError, StoreErrorKind, SymbolCount};
+use crate::{Market, MarketCount, Period, StoreError, StoreErrorKind};
 
 /// Each symbol of a collection by one seek in the index, however many documents it has.
 const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
@@ -16,11 +16,13 @@ const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
     ) SELECT symbol FROM symbols WHERE symbol IS NOT NULL";
 
 // All columns, by whatever they are: a file of format 1 that is only read has no details.
+// Of one moment that which we learned of last, such as the last state of a candle.
 const LATEST: &str = "SELECT * FROM price
-    WHERE collection = ?1 AND symbol = ?2 ORDER BY time DESC LIMIT 1";
+    WHERE collection = ?1 AND symbol = ?2 AND (?3 IS NULL OR exchange = ?3)
+    ORDER BY time DESC, received DESC, id DESC LIMIT 1";
 
-const COUNT: &str = "SELECT symbol, count(*), min(time), max(time) FROM price
-    WHERE collection = ?1 AND time >= ?2 AND time < ?3 GROUP BY symbol ORDER BY symbol";
+const COUNT: &str = "SELECT symbol, exchange, count(*), min(time), max(time) FROM price
+    WHERE collection = ?1 AND time >= ?2 AND time < ?3 GROUP BY symbol, exchange ORDER BY symbol, exchange";
 
 // By the index: the newest comes first, and its id is in it too. Of one moment the one with the greatest number.
 const NEWEST: &str = "SELECT id, time FROM price INDEXED BY price_by_symbol_and_time
@@ -37,23 +39,23 @@ pub(super) fn symbols(connection: &Connection, collection: &CollectionName) -> r
     connection.prepare_cached(SYMBOLS)?.query_map([collection.as_str()], |row| row.get(0))?.collect()
 }
 
-/// The newest price of each symbol.
+/// The newest price of each market.
 pub(super) fn latest(
     connection: &Connection,
     collection: &CollectionName,
-    symbols: &[String],
+    markets: &[Market],
 ) -> Result<Vec<PriceMessage>, StoreError> {
-    let mut wanted = match symbols {
-        [] => self::symbols(connection, collection)?,
+    let mut wanted = match markets {
+        [] => symbols(connection, collection)?.into_iter().map(Market::of_any).collect(),
         some => some.to_vec(),
     };
     wanted.sort_unstable();
     wanted.dedup();
     let mut newest = connection.prepare_cached(LATEST)?;
     let mut found = Vec::with_capacity(wanted.len());
-    for symbol in wanted {
-        let row =
-            newest.query_row(params![collection.as_str(), symbol], |row| Ok(message(row))).optional()?;
+    for Market { symbol, exchange } in wanted {
+        let parameters = params![collection.as_str(), symbol, exchange];
+        let row = newest.query_row(parameters, |row| Ok(message(row))).optional()?;
         found.extend(row.transpose()?);
     }
     Ok(found)
@@ -74,28 +76,29 @@ pub(super) fn newest(
     found.map(|(id, millis)| Ok((id, moment(millis)?))).transpose()
 }
 
-/// How much each symbol has.
+/// How much each market has.
 pub(super) fn count(
     connection: &Connection,
     collection: &CollectionName,
     period: Period,
-) -> Result<Vec<SymbolCount>, StoreError> {
+) -> Result<Vec<MarketCount>, StoreError> {
     let mut statement = connection.prepare_cached(COUNT)?;
     let (since, until) = bounds(period.since, period.until);
     let mut rows = statement.query(params![collection.as_str(), since, until])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
-        counts.push(SymbolCount {
+        counts.push(MarketCount {
             symbol: row.get(0)?,
-            documents: row.get::<_, i64>(1)?.unsigned_abs(),
-            first: moment(row.get(2)?)?,
-            last: moment(row.get(3)?)?,
+            exchange: row.get(1)?,
+            documents: row.get::<_, i64>(2)?.unsigned_abs(),
+            first: moment(row.get(3)?)?,
+            last: moment(row.get(4)?)?,
         });
     }
     Ok(counts)
 }
 
-fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
+pub(super) fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
     let exchange: String = row.get("exchange")?;
     Ok(PriceMessage {
         id: row.get("id")?,
