@@ -27,9 +27,9 @@ use self::{
     screen::{Course, Screen},
 };
 use crate::{
-    args::RunArgs,
+    args::{Progress, RunArgs},
     exit::{Exit, Failed},
-    file, live,
+    file, live, output,
     parts::{self, KafkaPart, SURROUNDINGS, StorePart, StoreWish},
 };
 
@@ -62,7 +62,7 @@ async fn course(pipeline: Pipeline, args: &RunArgs, ends_replayed: bool) -> Resu
         shutdown::after(Duration::from_secs(seconds), stop.clone());
     }
     let process = Process::new("pricepipe");
-    let earlier = earlier(&pipeline, &kafka, &store).await;
+    let earlier = earlier(&pipeline, &kafka, &store, args.progress).await;
     let mut plan = Plan::of(pipeline, kafka, &store, &process)?;
     plan.earlier = earlier;
     let exchange = if args.simulate { Some(plan.simulate().await?) } else { None };
@@ -93,18 +93,33 @@ struct Earlier {
     watermarks: Vec<Watermark>,
 }
 
-async fn earlier(pipeline: &Pipeline, kafka: &KafkaPart, store: &StorePart) -> Earlier {
-    if *kafka != KafkaPart::Embedded {
+/// Asks the store, where it is needed and there is one. One that is away is told of: what happened before is not fetched.
+async fn earlier(pipeline: &Pipeline, kafka: &KafkaPart, store: &StorePart, progress: Progress) -> Earlier {
+    // Polls have nothing that could be missed.
+    if *kafka != KafkaPart::Embedded || pipeline.gaps_topic().is_none() {
         return Earlier::default();
     }
     // Where nothing was stored yet there is nothing to open.
     let Ok(store) = pricepipe_store::open_for_reading(&store.config, store.connection_string.as_ref()) else {
         return Earlier::default();
     };
-    let (replayed, watermarks) =
-        (replayed::of(pipeline, &store).await, watermarks::of(pipeline, &store).await);
+    let watermarks = match store.ping().await {
+        Ok(()) => watermarks::of(pipeline, &store).await,
+        Err(error) => Err(error),
+    };
+    let earlier = match watermarks {
+        Ok(watermarks) => Earlier { replayed: replayed::of(pipeline, &store).await, watermarks },
+        Err(error) => {
+            let message = format!(
+                "the store does not tell where an earlier run left off ({error}): what streams have brought since \
+                 is not fetched"
+            );
+            output::say(live::log_format(progress), "WARN", &message);
+            Earlier::default()
+        }
+    };
     store.close().await;
-    Earlier { replayed, watermarks }
+    earlier
 }
 
 async fn stop_when_replayed(observers: Observers, process: Process, stop: CancellationToken) {

@@ -10,7 +10,7 @@ use pricepipe_core::{
     pipeline::PipelineSymbol,
 };
 use pricepipe_producer::Watermark;
-use pricepipe_store::{History, beginning_with};
+use pricepipe_store::{History, StoreError, beginning_with};
 
 use super::replayed::DAY_MILLIS;
 
@@ -18,7 +18,7 @@ use super::replayed::DAY_MILLIS;
 const LOOK_BACK: u64 = 1_000;
 
 /// Of each market of each stream the last observation before which none is missing, as far as it was looked for.
-pub(super) async fn of(pipeline: &Pipeline, store: &Arc<dyn History>) -> Vec<Watermark> {
+pub(super) async fn of(pipeline: &Pipeline, store: &Arc<dyn History>) -> Result<Vec<Watermark>, StoreError> {
     let mut watermarks = Vec::new();
     for source in &pipeline.sources {
         let Feed::Websocket(websocket) = &source.feed else { continue };
@@ -26,11 +26,10 @@ pub(super) async fn of(pipeline: &Pipeline, store: &Arc<dyn History>) -> Vec<Wat
         for symbol in pipeline.symbols.iter().filter(|symbol| source.serves(&symbol.symbol)) {
             let collection = source.feed.shelf().collection(&symbol.collection);
             let market = Market { store, collection, symbol, exchange: source.exchange, series };
-            // What cannot be read begins anew, as without a store. That the store is away is told by whoever writes.
-            watermarks.extend(market.watermark().await);
+            watermarks.extend(market.watermark().await?);
         }
     }
-    watermarks
+    Ok(watermarks)
 }
 
 /// Observations whose numbers follow each other.
@@ -93,23 +92,24 @@ struct Market<'a> {
 }
 
 impl Market<'_> {
-    async fn watermark(&self) -> Option<Watermark> {
+    async fn watermark(&self) -> Result<Option<Watermark>, StoreError> {
         let key = identity::key(self.exchange, &self.symbol.symbol);
         let id = |number| Some(identity::event(&key, self.series.event(number)?));
-        let first = id(self.series.step())?;
-        let (before_the_number, _) = first.rsplit_once(':')?;
-        let (newest, _) = self.newest(beginning_with(&format!("{before_the_number}:"))).await?;
-        let newest = Series::number(&identity::parse(&key, &newest)?)?;
-        let ids: Vec<String> = numbers_up_to(newest, self.series.step()).filter_map(id).collect();
+        let first = id(self.series.step()).unwrap_or_default();
+        let Some((before_the_number, _)) = first.rsplit_once(':') else { return Ok(None) };
+        let newest = self.newest(beginning_with(&format!("{before_the_number}:"))).await?;
+        let number = newest.and_then(|(newest, _)| Series::number(&identity::parse(&key, &newest)?));
+        let Some(number) = number else { return Ok(None) };
+        let ids: Vec<String> = numbers_up_to(number, self.series.step()).filter_map(id).collect();
         let missing: HashSet<String> =
-            self.store.missing(&self.collection, ids.clone()).await.ok()?.into_iter().collect();
-        let last = last_without_hole(&ids, |id| !missing.contains(id))?;
-        let (id, time) = self.newest(last.clone()..format!("{last}\0")).await?;
-        Some(Watermark { id, time })
+            self.store.missing(&self.collection, ids.clone()).await?.into_iter().collect();
+        let Some(last) = last_without_hole(&ids, |id| !missing.contains(id)) else { return Ok(None) };
+        let found = self.newest(last.clone()..format!("{last}\0")).await?;
+        Ok(found.map(|(id, time)| Watermark { id, time }))
     }
 
-    async fn newest(&self, ids: Range<String>) -> Option<(String, Timestamp)> {
-        self.store.newest(&self.collection, self.symbol.symbol.as_str(), ids).await.ok()?
+    async fn newest(&self, ids: Range<String>) -> Result<Option<(String, Timestamp)>, StoreError> {
+        self.store.newest(&self.collection, self.symbol.symbol.as_str(), ids).await
     }
 }
 

@@ -43,7 +43,9 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     history.close().await;
     match answered {
         Ok(answer) => {
-            remarks(&source.stocks, &args.question).iter().for_each(output::note);
+            if answer.rows > 0 {
+                remarks(&source.stocks, &args.question).iter().for_each(output::note);
+            }
             silence::reasons(&args.question, &answer).iter().for_each(output::note);
             // A chart without what was asked for would only look like an answer.
             answer.plot.filter(|_| answer.rows > 0).map_or(Ok(()), Plot::draw)
