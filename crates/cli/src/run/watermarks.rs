@@ -56,6 +56,15 @@ impl Series {
         }
     }
 
+    /// What stands before the number in an id.
+    fn kind(self) -> String {
+        match self {
+            Series::Trades => "trade".to_owned(),
+            Series::Aggregates => "aggTrade".to_owned(),
+            Series::Candles(interval, _) => format!("kline:{interval}"),
+        }
+    }
+
     fn event(self, number: u64) -> Option<Event> {
         Some(match self {
             Series::Trades => Event::Trade(number),
@@ -95,9 +104,8 @@ impl Market<'_> {
     async fn watermark(&self) -> Result<Option<Watermark>, StoreError> {
         let key = identity::key(self.exchange, &self.symbol.symbol);
         let id = |number| Some(identity::event(&key, self.series.event(number)?));
-        let first = id(self.series.step()).unwrap_or_default();
-        let Some((before_the_number, _)) = first.rsplit_once(':') else { return Ok(None) };
-        let newest = self.newest(beginning_with(&format!("{before_the_number}:"))).await?;
+        let begin = format!("{key}:{}:", self.series.kind());
+        let newest = self.newest(beginning_with(&begin)).await?;
         let number = newest.and_then(|(newest, _)| Series::number(&identity::parse(&key, &newest)?));
         let Some(number) = number else { return Ok(None) };
         let ids: Vec<String> = numbers_up_to(number, self.series.step()).filter_map(id).collect();
@@ -142,6 +150,15 @@ mod tests {
             (vec![], None),
         ] {
             assert_eq!(last(&stored).as_deref(), expected, "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn ids_begin_with_their_kind() {
+        let minute: KlineInterval = "1m".parse().unwrap();
+        for series in [Series::Trades, Series::Aggregates, Series::Candles(minute, 60_000)] {
+            let id = identity::event("binance:BTCUSDT", series.event(60_000).unwrap());
+            assert_eq!(id, format!("binance:BTCUSDT:{}:60000", series.kind()));
         }
     }
 
