@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, path::Path, sync::Arc};
 
-use pricepipe_core::{Details, PriceMessage, Secret, Timestamp, config::StoreConfig, names::CollectionName};
+use pricepipe_core::{
+    Details, PriceMessage, Secret, Timestamp, config::StoreConfig, message::Kline, names::CollectionName,
+};
 use pricepipe_store::Store;
 
 /// Prices of a symbol, oldest first: `(milliseconds, price)`.
@@ -38,6 +40,26 @@ pub fn walk(symbol: &str, first_millis: i64, cents: i64, count: i64) -> Vec<Pric
         (first_millis + n * 3_000, Cow::Owned(format!("{}.{:02}", price / 100, price % 100)))
     };
     observations(symbol, (0..count).map(step).collect::<Vec<_>>())
+}
+
+/// Candles of a minute that prices make up, 20 of each.
+pub fn klines(prices: &[PriceMessage]) -> Vec<PriceMessage> {
+    let candle = |prices: &[PriceMessage]| {
+        let (first, last) = (&prices[0], &prices[prices.len() - 1]);
+        let sorted = || prices.iter().map(|message| message.price);
+        let kline = Kline {
+            interval: "1m".parse().expect("an interval"),
+            open: first.price,
+            high: sorted().max().unwrap_or(first.price),
+            low: sorted().min().unwrap_or(first.price),
+            close: last.price,
+            volume: "1.50".parse().expect("a quantity"),
+            closed: true,
+        };
+        let id = format!("binance:{}:kline:1m:{}", first.symbol, first.time.as_millis());
+        PriceMessage { id, price: last.price, details: Details::Kline(Box::new(kline)), ..first.clone() }
+    };
+    prices.chunks(20).map(candle).collect()
 }
 
 /// Opens the file of an embedded store for writing.

@@ -34,17 +34,7 @@ const LAWS: &[Law] = &[
     Law { folder: "controller", uses: &["api", "core", "service"], never: &["mongodb", "reqwest"] },
     Law {
         folder: "cli",
-        uses: &[
-            "api",
-            "consumer",
-            "core",
-            "exchange",
-            "exchange-sim",
-            "plot",
-            "producer",
-            "service",
-            "store",
-        ],
+        uses: &["api", "consumer", "core", "exchange-sim", "plot", "producer", "service", "store"],
         never: &["kube-client", "kube-runtime"],
     },
 ];

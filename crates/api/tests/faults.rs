@@ -213,3 +213,31 @@ fn a_file_that_is_far_too_large_is_refused_in_time() {
     assert_eq!(found, ["spec.symbols: a list of 20000; at most 1000 are allowed"]);
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_collection_that_another_ones_candles_or_quotes_would_lie_in_is_refused_where_there_are_any() {
+    let of = |streams: &str, collection: &str| {
+        faults(&pipeline(&format!(
+            "  symbols: [{{symbol: BTCUSDT}}, {{symbol: ETHUSDT, topic: other, collection: {collection}}}]\n  \
+             sources: [{streams}]\n"
+        )))
+    };
+    let (trades, quotes, minutes) = (
+        "{name: t, exchange: binance, websocket: {stream: trade}}",
+        "{name: q, exchange: binance, symbols: [BTCUSDT], websocket: {stream: bookTicker}}",
+        "{name: k, exchange: binance, websocket: {stream: kline, interval: 1m}}",
+    );
+    let both = format!("{trades}, {quotes}");
+    let expected = "spec.symbols[1].collection: collection \"btc_quotes\" would hold the quotes of \"btc\" (BTCUSDT) \
+                    and the prices of \"btc_quotes\" (ETHUSDT); write another collection for one of the two";
+    assert_eq!(of(&both, "btc_quotes"), [expected]);
+    assert!(
+        of(&format!("{trades}, {minutes}"), "btc_klines_1m")[0].contains("the candles of \"btc\" (BTCUSDT)")
+    );
+    // Only what is really stored is in the way.
+    for (streams, collection) in
+        [(trades, "btc_quotes"), (minutes, "btc_klines_1m"), (&*both, "btc_klines_1m")]
+    {
+        assert_eq!(of(streams, collection), Vec::<String>::new(), "{streams} {collection}");
+    }
+}

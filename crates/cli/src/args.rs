@@ -239,7 +239,7 @@ pub(crate) struct SimulateArgs {
     /// Where it listens
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8990", value_parser = address)]
     pub address: SocketAddr,
-    /// The seed of the random walk: one seed, one sequence of prices
+    /// The seed of the invented market: one seed, one price of each symbol at each moment
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Trades a second of each symbol that no recording is played as

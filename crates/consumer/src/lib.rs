@@ -37,6 +37,6 @@ mod watchdog;
 mod writer;
 
 pub use error::ConsumerError;
-pub use observations::{CollectionStored, Observations, Snapshot, SymbolStored};
+pub use observations::{CollectionStored, MarketStored, Observations, Snapshot};
 pub use run::{Stop, Summary, run};
 pub use sink::position;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pricepipe_core::config::ConsumerConfig;
+use pricepipe_core::{config::ConsumerConfig, message::UNKNOWN_EXCHANGE};
 use rdkafka::{mocking::MockCluster, types::RDKafkaRespErr};
 use support::*;
 
@@ -39,7 +39,8 @@ fn several_topics_are_stored_once_and_committed_to_the_end() {
         consumer.observations.snapshot().lag.values().sum::<u64>() == 0
     });
     let snapshot = consumer.observations.snapshot();
-    assert_eq!((snapshot.symbols["btc"].stored, snapshot.symbols["eth"].duplicates), (1_500, 300));
+    let market = |symbol| snapshot.market(symbol, UNKNOWN_EXCHANGE);
+    assert_eq!((market("btc").stored, market("eth").duplicates), (1_500, 300));
     assert_eq!(
         consumer.metric(r#"pricepipe_sink_documents_total{collection="eth",outcome="duplicate"}"#),
         Some(300.0)

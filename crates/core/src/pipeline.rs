@@ -4,15 +4,18 @@ mod shards;
 mod topics;
 mod workers;
 
-use std::path::PathBuf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use crate::{
-    Estimate, Symbol,
+    Estimate, Exchange, Symbol,
     config::{
         BatchConfig, ConsumerConfig, KafkaConnection, PriceType, ProducerConfig, SourceConfig, StoreConfig,
         SymbolRoute, TopicRoute,
     },
-    names::{self, CollectionName, DatabaseName, PipelineName, TopicName},
+    names::{self, CollectionName, DatabaseName, PipelineName, Shelf, TopicName},
 };
 
 pub use shards::{MOST_SHARDS, STREAMS_OF_ONE_PRODUCER, Shard, poll_cost};
@@ -112,6 +115,15 @@ impl Pipeline {
         collections
     }
 
+    /// What is stored of a symbol, in the order of collections: its exchanges of each kind.
+    pub fn shelves(&self, symbol: &Symbol) -> BTreeMap<Shelf, BTreeSet<Exchange>> {
+        let mut shelves: BTreeMap<Shelf, BTreeSet<Exchange>> = BTreeMap::new();
+        for source in self.sources.iter().filter(|source| source.serves(symbol)) {
+            shelves.entry(source.feed.shelf()).or_default().insert(source.exchange);
+        }
+        shelves
+    }
+
     /// What a producer of all symbols is told; [`Shard::producer_config`] is for one that has a part of them.
     pub fn producer_config(&self, kafka: KafkaConnection) -> ProducerConfig {
         ProducerConfig {
@@ -165,13 +177,8 @@ impl Pipeline {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::{
-        Exchange,
-        config::{Feed, RestConfig},
-    };
+    use crate::config::{Feed, RestConfig};
 
     pub(crate) fn majors() -> Pipeline {
         let symbol = |symbol: &str, topic: &str| PipelineSymbol {

@@ -17,6 +17,8 @@ pub use streams::{RequestRate, Start, StreamLimits, TapePace, TapePlayback, Trad
 const DEMO_HISTORY: usize = 100_000;
 /// Trades of each symbol that history keeps in a demo.
 const DEMO_TRADES: usize = 20_000;
+/// Those of them that are there at the start: what whoever comes back within three quarters of an hour has missed.
+const DEMO_PAST: usize = 5_400;
 
 /// A simulated exchange. `SimConfig::default()` is a complete one: about seventy well-known symbols on a free port.
 #[derive(Clone, Debug)]
@@ -50,12 +52,18 @@ pub struct SimConfig {
 }
 
 impl SimConfig {
-    /// The default, with bounded histories: memory stays flat however long it runs.
+    /// The default with bounded histories, so that memory stays flat however long it runs, and with a market that goes on
+    /// while nobody runs it.
     pub fn for_demo() -> Self {
         SimConfig {
             ledger_capacity: Some(DEMO_HISTORY),
             request_capacity: Some(DEMO_HISTORY),
-            trades: TradeFlow { history: DEMO_TRADES, ..TradeFlow::default() },
+            trades: TradeFlow {
+                past: DEMO_PAST,
+                history: DEMO_TRADES,
+                goes_on: true,
+                ..TradeFlow::default()
+            },
             ..SimConfig::default()
         }
     }

@@ -33,6 +33,12 @@ impl Digits {
         Digits { units, ..self }
     }
 
+    /// So many millionths of it, and at least one unit.
+    pub(crate) fn times_millionths(self, millionths: i128) -> Self {
+        let units = i128::from(self.units) * millionths / 1_000_000;
+        Digits { units: u64::try_from(units).unwrap_or(0).max(1), ..self }
+    }
+
     /// Which number is larger, whatever their decimals.
     pub(crate) fn compare(self, other: Digits) -> Ordering {
         let scale = self.scale.max(other.scale);

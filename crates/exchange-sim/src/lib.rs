@@ -80,8 +80,8 @@
 //! still not have it, and one that reads a spoilt answer leniently may have a price that counts as undelivered.
 //! The same is true of frames: those that the ledger calls sent may be lost when the connection is torn off.
 //!
-//! The made-up prices of requests and those of trades are two walks from one start. The price of a symbol whose tape is
-//! a recording is that of its last trade. There is no order book: the quote is one unit around the last trade, and each
+//! The made-up prices of requests and those of trades are two walks from one start, unless trades follow from the clock
+//! ([`TradeFlow::goes_on`]): then, and where the tape is a recording, the price of a symbol is that of its last trade. There is no order book: the quote is one unit around the last trade, and each
 //! trade is an aggregate of its own, with an id of its own. What a ticker says of the last day is what happened since
 //! the exchange started, with the past that it was given. A tape that nobody looks at for so long that history would
 //! have forgotten twice as many trades as it keeps passes over them.
@@ -92,6 +92,7 @@ mod coinbase;
 mod config;
 mod control;
 mod digits;
+mod drift;
 mod error;
 mod faults;
 mod history;

@@ -12,7 +12,7 @@ use crate::{
     error::SimError,
     names::Pair,
     path::PricePath,
-    tape::{Moment, Tape},
+    tape::{Clockwork, Moment, Tape},
 };
 
 /// The most symbols that are listed because somebody asked for them.
@@ -159,12 +159,21 @@ impl Market {
 
     /// The symbol and the price to serve now. To call it is to serve it.
     pub(crate) fn next(&mut self, symbol: &Symbol, now: Moment) -> Option<(Arc<str>, Arc<str>)> {
-        if self.taped.contains(symbol) {
+        if self.follows_its_tape(symbol) {
             let tape = self.tape_of(symbol, now)?;
             return Some((tape.name().clone(), tape.price()?.to_string().into()));
         }
         let (name, path) = self.paths.get_mut(symbol)?;
-        Some((name.clone(), path.next(now.elapsed)))
+        // The price that its tape would have. To make one for each symbol that is polled would take memory for nothing.
+        let clockwork = Clockwork::new(self.seed, symbol, &self.flow).filter(|_| path.is_made_up());
+        let price = clockwork.map(|clockwork| clockwork.price_at(now.millis).to_string().into());
+        Some((name.clone(), price.unwrap_or_else(|| path.next(now.elapsed))))
+    }
+
+    /// True when a symbol's price is that of its last trade: one of the two would be wrong if they differed.
+    fn follows_its_tape(&self, symbol: &Symbol) -> bool {
+        let made_up = || self.paths.get(symbol).is_some_and(|(_, path)| path.is_made_up());
+        self.taped.contains(symbol) || (self.flow.goes_on && self.tape_of.contains_key(symbol) && made_up())
     }
 
     /// Where the tape of a symbol is, if the symbol is listed.
@@ -173,7 +182,7 @@ impl Market {
             if !self.lists(symbol) {
                 return None;
             }
-            let tape = Tape::walk(self.seed, symbol, &self.flow, self.started_millis);
+            let tape = Tape::made_up(self.seed, symbol, &self.flow, self.started_millis);
             self.tape_of.insert(symbol.clone(), self.tapes.len());
             self.tapes.push(tape);
         }

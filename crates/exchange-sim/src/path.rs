@@ -49,6 +49,11 @@ impl PricePath {
         }
     }
 
+    /// True unless it is a recording.
+    pub(crate) fn is_made_up(&self) -> bool {
+        matches!(self, PricePath::Walk { .. })
+    }
+
     /// How many rows of a recording that is played per request have not been served yet.
     pub(crate) fn remaining(&self) -> Option<usize> {
         match self {

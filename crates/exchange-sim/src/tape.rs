@@ -1,14 +1,15 @@
 //! The tape of a symbol: every trade, in order, each once. Streams and history read the same one. Pure; the clock
 //! is an argument.
 
+mod clockwork;
 mod source;
 
 use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use pricepipe_core::Symbol;
 
-pub(crate) use self::source::Rows;
 use self::source::{Clock, WalkTrades};
+pub(crate) use self::{clockwork::Clockwork, source::Rows};
 use crate::{
     candle::Candle,
     config::{TapePace, TapePlayback, TradeFlow},
@@ -66,8 +67,25 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    /// Trades along a random walk, the past ones made at once.
-    pub(crate) fn walk(seed: u64, symbol: &Symbol, flow: &TradeFlow, started_millis: i64) -> Self {
+    /// Trades that nobody has recorded, the past ones made at once.
+    pub(crate) fn made_up(seed: u64, symbol: &Symbol, flow: &TradeFlow, started_millis: i64) -> Self {
+        match Clockwork::new(seed, symbol, flow) {
+            Some(clockwork) => Tape::clockwork(clockwork, symbol, flow, started_millis),
+            None => Tape::walk(seed, symbol, flow, started_millis),
+        }
+    }
+
+    /// Trades that follow from the clock.
+    fn clockwork(clockwork: Clockwork, symbol: &Symbol, flow: &TradeFlow, started_millis: i64) -> Self {
+        let (last, lead) = clockwork.number_at(started_millis);
+        let past = (flow.past as u64).min(last);
+        let clock = Clock::with_lead(flow.per_second, past, lead);
+        let rows = Rows::Clockwork(clockwork, last + 1 - past);
+        Tape::new(symbol, clockwork.first_id(), rows, clock, flow.history)
+    }
+
+    /// Trades along a random walk.
+    fn walk(seed: u64, symbol: &Symbol, flow: &TradeFlow, started_millis: i64) -> Self {
         let walk = WalkTrades::new(seed, symbol, flow, started_millis);
         let clock = Clock::new(TapePace::PerSecond(flow.per_second), flow.start, flow.past);
         Tape::new(symbol, walk.first_id(), Rows::Walk(walk), clock, flow.history)
@@ -244,14 +262,14 @@ impl Tape {
     /// What a candle is up to now: the present for made-up trades, the last row for recorded ones.
     pub(crate) fn now_millis(&self, now: Moment) -> i64 {
         match &self.rows {
-            Rows::Walk(_) => now.millis,
+            Rows::Walk(_) | Rows::Clockwork(..) => now.millis,
             _ => self.last.map_or(now.millis, |trade| trade.time_millis()),
         }
     }
 
     /// True when candles end by the clock, and not only by the next trade.
     pub(crate) fn lives_now(&self) -> bool {
-        matches!(self.rows, Rows::Walk(_))
+        matches!(self.rows, Rows::Walk(_) | Rows::Clockwork(..))
     }
 }
 

@@ -5,7 +5,11 @@
 //! instead, so two of them may well be of one moment without being the same. So may two trades and two tickers: they
 //! are left out, since their number alone makes them what they are.
 
+use std::ops::Range;
+
 use pricepipe_core::{Timestamp, identity};
+
+use crate::beginning_with;
 
 /// The event times that are looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,14 +62,9 @@ impl Doubled {
 /// What the id of a ticker has in it, see [`identity::Event`], and that of no poll.
 pub(crate) const TICKER: &str = ":ticker:";
 
-/// The ids that name a place in Kafka are those from the first of these up to and without the second.
-pub(crate) fn positions() -> (String, String) {
-    let first = identity::POSITION.to_owned();
-    let mut end = first.clone().into_bytes();
-    if let Some(last) = end.last_mut() {
-        *last += 1;
-    }
-    (first, String::from_utf8_lossy(&end).into_owned())
+/// The ids that name a place in Kafka.
+pub(crate) fn positions() -> Range<String> {
+    beginning_with(identity::POSITION)
 }
 
 #[cfg(test)]
@@ -74,8 +73,7 @@ mod tests {
 
     #[test]
     fn the_ids_that_name_a_place_lie_between_two_bounds() {
-        let (first, end) = positions();
-        let between = |id: &str| *first <= *id && *id < *end;
+        let between = |id: &str| positions().contains(&id.to_owned());
         assert!(between(&identity::position("AAAA", 0, 0)) && between("kafka:zzzz:9:9"));
         assert!(!between("binance:BTCUSDT:price:1") && !between("kafka") && !between("kraken:A:price:1"));
     }

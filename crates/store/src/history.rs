@@ -1,15 +1,16 @@
 //! Reading series of prices: what a [`History`] is asked for, and how it answers.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use pricepipe_core::{
-    Timestamp,
+    Details, PriceMessage, Timestamp,
     analytics::{Candle, Candles, Interval, PricePoint, Stats, StatsFold, Totals},
+    message::Kline,
     names::CollectionName,
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::{BoxFuture, Doubled, Period, Store, StoreError, StoreErrorKind};
+use crate::{BoxFuture, Doubled, Market, Period, Store, StoreError, StoreErrorKind};
 
 /// Prices that travel together: enough that the channel costs nothing, few enough that memory stays flat.
 pub(crate) const CHUNK: usize = 1_000;
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub trait History: Store {
     /// The prices of a symbol, oldest first; those of one moment by id.
     fn prices(&self, collection: &CollectionName, selection: Selection) -> Series;
+
+    /// The candles of a collection of candles that do not change any more, oldest first. Each counts as one.
+    fn klines(&self, collection: &CollectionName, selection: Selection) -> Series<Candle>;
 
     /// The totals of a symbol's prices, when the store can compute them exactly.
     fn totals<'a>(
@@ -46,6 +50,14 @@ pub trait History: Store {
         ids: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
+    /// The id and the time of the newest document of a symbol with an id of this range; see [`beginning_with`].
+    fn newest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbol: &'a str,
+        ids: Range<String>,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StoreError>>;
+
     /// The observations of a period that are stored under more than one id, and some of them as examples.
     fn doubled<'a>(
         &'a self,
@@ -55,11 +67,20 @@ pub trait History: Store {
     ) -> BoxFuture<'a, Result<Doubled, StoreError>>;
 }
 
+/// The range of the ids that begin so.
+pub fn beginning_with(prefix: &str) -> Range<String> {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    prefix.to_owned()..String::from_utf8_lossy(&end).into_owned()
+}
+
 /// Which prices are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Of this symbol.
-    pub symbol: String,
+    /// Of this symbol, and of this exchange or of all.
+    pub market: Market,
     /// Of this moment or later ones.
     pub since: Option<Timestamp>,
     /// Of earlier moments than this.
@@ -69,9 +90,9 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Every price of a symbol.
+    /// Every price of a symbol, whatever the exchange.
     pub fn all(symbol: impl Into<String>) -> Self {
-        Selection { symbol: symbol.into(), since: None, until: None, newest: None }
+        Selection { market: Market::of_any(symbol), since: None, until: None, newest: None }
     }
 }
 
@@ -84,21 +105,32 @@ pub enum Shortcut<T> {
     Fold,
 }
 
-/// Prices on their way, some at a time. Dropping it ends the reading.
-#[derive(Debug)]
-pub struct Series {
-    chunks: mpsc::Receiver<Result<Vec<PricePoint>, StoreError>>,
+/// A stored candle as analytics has them; none that may still change.
+pub(crate) fn closed_candle(message: &PriceMessage) -> Option<Candle> {
+    match &message.details {
+        Details::Kline(kline) if kline.closed => {
+            let Kline { open, high, low, close, .. } = **kline;
+            Some(Candle { start: message.time, open, high, low, close, count: 1 })
+        }
+        _ => None,
+    }
 }
 
-impl Series {
-    /// A series, and where its prices are put.
-    pub(crate) fn new() -> (Feed, Series) {
+/// Prices, or candles, on their way, some at a time. Dropping it ends the reading.
+#[derive(Debug)]
+pub struct Series<T = PricePoint> {
+    chunks: mpsc::Receiver<Result<Vec<T>, StoreError>>,
+}
+
+impl<T> Series<T> {
+    /// A series, and where what is in it is put.
+    pub(crate) fn new() -> (Feed<T>, Series<T>) {
         let (sender, chunks) = mpsc::channel(QUEUE);
         (Feed { sender }, Series { chunks })
     }
 
-    /// The next prices; none at the end.
-    pub async fn next(&mut self) -> Result<Option<Vec<PricePoint>>, StoreError> {
+    /// The next ones; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>, StoreError> {
         match timeout(PATIENCE, self.chunks.recv()).await {
             Ok(chunk) => chunk.transpose(),
             Err(_) => Err(StoreError::new(
@@ -110,23 +142,29 @@ impl Series {
 }
 
 /// The store's end of a series.
-#[derive(Clone, Debug)]
-pub(crate) struct Feed {
-    sender: mpsc::Sender<Result<Vec<PricePoint>, StoreError>>,
+#[derive(Debug)]
+pub(crate) struct Feed<T = PricePoint> {
+    sender: mpsc::Sender<Result<Vec<T>, StoreError>>,
 }
 
-/// Nobody wants more prices.
+impl<T> Clone for Feed<T> {
+    fn clone(&self) -> Self {
+        Feed { sender: self.sender.clone() }
+    }
+}
+
+/// Nobody wants more.
 #[derive(Debug)]
 pub(crate) struct Unwanted;
 
-impl Feed {
-    /// Gives prices to the reader, and waits until there is room for them.
-    pub(crate) async fn give(&self, chunk: Vec<PricePoint>) -> Result<(), Unwanted> {
+impl<T> Feed<T> {
+    /// Gives a chunk to the reader, and waits until there is room for it.
+    pub(crate) async fn give(&self, chunk: Vec<T>) -> Result<(), Unwanted> {
         self.sender.send(Ok(chunk)).await.map_err(|_| Unwanted)
     }
 
     /// The same on a thread that may block.
-    pub(crate) fn give_blocking(&self, chunk: Vec<PricePoint>) -> Result<(), Unwanted> {
+    pub(crate) fn give_blocking(&self, chunk: Vec<T>) -> Result<(), Unwanted> {
         self.sender.blocking_send(Ok(chunk)).map_err(|_| Unwanted)
     }
 

@@ -23,7 +23,7 @@ mod open;
 use std::{pin::Pin, sync::Arc};
 
 pub use audit::{Double, Doubled, Period};
-pub use history::{History, Selection, Series, Shortcut, candles, stats};
+pub use history::{History, Selection, Series, Shortcut, beginning_with, candles, stats};
 pub use open::{OpenError, open, open_for_reading};
 use pricepipe_core::{PriceMessage, Timestamp, names::CollectionName};
 
@@ -47,22 +47,38 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the store answers: the cheapest request there is.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The newest price of each symbol of a collection, by symbol; of `symbols` alone unless that is empty.
+    /// The newest price of each of these markets in a collection, in their order; of every symbol when there are none.
     fn latest<'a>(
         &'a self,
         collection: &'a CollectionName,
-        symbols: &'a [String],
+        markets: &'a [Market],
     ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>>;
 
-    /// How much each symbol of a collection holds of a period, by symbol. One that holds nothing of it is left out.
+    /// How much a collection holds of a period, by symbol and exchange. One that it holds nothing of is left out.
     fn count<'a>(
         &'a self,
         collection: &'a CollectionName,
         period: Period,
-    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<MarketCount>, StoreError>>;
 
     /// Closes connections and files; waits for what is under way.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A symbol of one exchange, or of whichever there are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Market {
+    /// The symbol.
+    pub symbol: String,
+    /// The exchange; none for all of them.
+    pub exchange: Option<String>,
+}
+
+impl Market {
+    /// Of whichever exchange.
+    pub fn of_any(symbol: impl Into<String>) -> Self {
+        Market { symbol: symbol.into(), exchange: None }
+    }
 }
 
 /// What became of a batch.
@@ -85,11 +101,13 @@ pub struct Rejected {
     pub reason: String,
 }
 
-/// What a collection holds of one symbol.
+/// What a collection holds of one symbol of one exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SymbolCount {
+pub struct MarketCount {
     /// The symbol.
     pub symbol: String,
+    /// The exchange.
+    pub exchange: String,
     /// How many documents.
     pub documents: u64,
     /// The event time of the oldest.

@@ -14,7 +14,7 @@ use pricepipe_core::{
     config::{PriceType, StoreConfig},
     names::CollectionName,
 };
-use pricepipe_store::{Doubled, History, Period, Store, StoreErrorKind, Written, open, open_for_reading};
+use pricepipe_store::{Market, Period, Store, StoreErrorKind, Written, open, open_for_reading};
 use support::{Mongo, collection, kinds, message};
 
 /// Everything that holds for any store.
@@ -36,7 +36,7 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
 
 async fn an_empty_collection_answers(store: &Arc<dyn Store>, collection: &CollectionName) {
     assert_eq!(store.latest(collection, &[]).await.unwrap(), []);
-    assert_eq!(store.latest(collection, &["BTCUSDT".to_owned()]).await.unwrap(), []);
+    assert_eq!(store.latest(collection, &[Market::of_any("BTCUSDT")]).await.unwrap(), []);
     assert_eq!(store.count(collection, Period::default()).await.unwrap(), []);
     assert_eq!(store.write(collection, Arc::from([])).await.unwrap(), Written::default());
 }
@@ -107,8 +107,8 @@ async fn latest_and_count_tell_what_is_there(store: &Arc<dyn Store>, collection:
     store.write(collection, batch.into()).await.unwrap();
     let (btc, eth) = (message("BTCUSDT", 9, "10.0"), message("ETHUSDT", 11, "12.0"));
     let latest = async |symbols: &[&str]| {
-        let symbols: Vec<String> = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
-        store.latest(collection, &symbols).await.unwrap()
+        let markets: Vec<Market> = symbols.iter().map(|symbol| Market::of_any(*symbol)).collect();
+        store.latest(collection, &markets).await.unwrap()
     };
     assert_eq!(latest(&[]).await, [btc.clone(), eth.clone()]);
     assert_eq!(latest(&["ETHUSDT"]).await, std::slice::from_ref(&eth));
@@ -131,7 +131,8 @@ async fn many_symbols_are_found(store: &Arc<dyn Store>, collection: &CollectionN
     let batch: Vec<_> =
         symbols.iter().flat_map(|symbol| [message(symbol, 1, "1"), message(symbol, 2, "2")]).collect();
     store.write(collection, batch.into()).await.unwrap();
-    let found = store.latest(collection, &symbols[..50]).await.unwrap();
+    let markets: Vec<Market> = symbols[..50].iter().map(Market::of_any).collect();
+    let found = store.latest(collection, &markets).await.unwrap();
     assert!(found.iter().map(|message| &message.symbol).eq(&symbols[..50]));
     assert!(found.iter().all(|message| message.price.to_string() == "2"));
     assert_eq!(store.latest(collection, &[]).await.unwrap().len(), 60);
@@ -153,79 +154,6 @@ async fn writers_of_one_batch_store_it_once(store: &Arc<dyn Store>, collection: 
     }
     assert_eq!((inserted, duplicates), (500, 1_500));
     assert_eq!(store.count(collection, Period::default()).await.unwrap()[0].documents, 500);
-}
-
-/// What an audit asks. A second opening, since what is written is not read by whoever writes.
-async fn can_be_audited(store: Arc<dyn Store>, history: Arc<dyn History>) {
-    let (audited, others) = (collection("audited"), collection("audited-too"));
-    let id = |n: i64| message("BTCUSDT", n, "1").id;
-    let ids = |numbers: &[i64]| numbers.iter().map(|n| id(*n)).collect::<Vec<_>>();
-    assert_eq!(history.missing(&audited, ids(&[1])).await.unwrap(), ids(&[1]));
-    assert_eq!(history.doubled(&audited, Period::default(), 3).await.unwrap(), Doubled::default());
-    let batch: Vec<_> = (0..2_000).map(|n| message("BTCUSDT", n, "1")).collect();
-    store.write(&audited, batch.into()).await.unwrap();
-    store.write(&others, Arc::from([message("BTCUSDT", 2_000, "1")])).await.unwrap();
-    assert_eq!(history.missing(&audited, Vec::new()).await.unwrap(), [""; 0]);
-    assert_eq!(history.missing(&audited, (0..2_000).map(id).collect()).await.unwrap(), [""; 0]);
-    assert_eq!(history.missing(&audited, ids(&[2_001, 7, 2_000])).await.unwrap(), ids(&[2_001, 2_000]));
-    assert_eq!(history.doubled(&audited, Period::default(), 3).await.unwrap(), Doubled::default());
-
-    let renamed = |n, id: &str| PriceMessage { id: id.to_owned(), ..message("BTCUSDT", n, "2") };
-    let elsewhere = |n, id: &str| PriceMessage { exchange: "kraken".into(), ..renamed(n, id) };
-    let other = |n, id: &str| PriceMessage { symbol: "ETHUSDT".to_owned(), ..renamed(n, id) };
-    let second: Vec<PriceMessage> = vec![
-        // The same observations under other ids.
-        renamed(5, "zz"),
-        renamed(9, "a"),
-        renamed(9, "kafka:uuid:0:1"),
-        // Another exchange, another symbol, and two plain messages of one moment.
-        elsewhere(7, "kraken"),
-        other(7, "kafka:uuid:0:2"),
-        other(7, "kafka:uuid:0:3"),
-        // Trades and tickers of one moment are what they are by their numbers.
-        PriceMessage { details: kinds()[0].clone(), ..renamed(3, "binance:BTCUSDT:trade:1") },
-        PriceMessage { details: kinds()[0].clone(), ..renamed(3, "binance:BTCUSDT:trade:2") },
-        renamed(4, "binance:BTCUSDT:ticker:1"),
-        renamed(4, "binance:BTCUSDT:ticker:2"),
-    ];
-    store.write(&audited, second.into()).await.unwrap();
-    let all = history.doubled(&audited, Period::default(), 9).await.unwrap();
-    let mut found: Vec<_> = all.examples.iter().map(|d| (d.time, d.ids.clone())).collect();
-    found.sort();
-    let time = |n| message("BTCUSDT", n, "1").time;
-    let expected =
-        [(time(5), [id(5), "zz".to_owned()]), (time(9), ["a".to_owned(), "kafka:uuid:0:1".to_owned()])];
-    assert_eq!((all.count, found), (2, expected.to_vec()));
-    assert!(all.examples.iter().all(|double| double.symbol == "BTCUSDT" && double.exchange == "binance"));
-    let few = history.doubled(&audited, Period::default(), 1).await.unwrap();
-    assert_eq!((few.count, few.examples.len()), (2, 1));
-    for (since, until, count) in
-        [(Some(6), None, 1), (None, Some(9), 1), (Some(5), Some(10), 2), (Some(10), None, 0)]
-    {
-        let period = Period { since: since.map(time), until: until.map(time) };
-        assert_eq!(history.doubled(&audited, period, 3).await.unwrap().count, count, "{period:?}");
-    }
-    history.close().await;
-    store.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_can_be_audited() {
-    let folder = tempfile::tempdir().unwrap();
-    let config = StoreConfig::Embedded { path: folder.path().join("prices.db"), retention_seconds: 0 };
-    let store = open(&config, None).unwrap();
-    can_be_audited(store, open_for_reading(&config, None).unwrap()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a MongoDB-compatible server (MONGO_CONNECTION_STRING)"]
-async fn mongodb_can_be_audited() {
-    let mongo = Mongo::connect().await;
-    // What others wrote is no price, and nothing of it is doubled.
-    let others: Vec<Document> = vec![doc! {"_id": 1, "hello": "world"}, doc! {"_id": 2, "hello": "world"}];
-    mongo.command(doc! {"insert": "audited", "documents": others}).await;
-    can_be_audited(mongo.store(PriceType::Decimal, 0), mongo.history()).await;
-    mongo.drop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -344,7 +272,7 @@ async fn mongodb_leaves_out_documents_of_others_that_are_no_prices() {
     let latest = store.latest(&collection("btc"), &[]).await.unwrap();
     let found: Vec<_> = latest.iter().map(|m| (m.symbol.as_str(), m.price.to_string())).collect();
     assert_eq!(found, [("BTCUSDT", "1.50".to_owned()), ("SOLUSDT", "2.5".to_owned())]);
-    assert_eq!(store.latest(&collection("btc"), &["ETHUSDT".to_owned()]).await.unwrap(), []);
+    assert_eq!(store.latest(&collection("btc"), &[Market::of_any("ETHUSDT")]).await.unwrap(), []);
     let counts = store.count(&collection("btc"), Period::default()).await.unwrap();
     assert!(counts.iter().map(|count| count.symbol.as_str()).eq(["BTCUSDT", "SOLUSDT"]));
     mongo.drop().await;

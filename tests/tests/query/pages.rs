@@ -37,6 +37,21 @@ const BLOCKS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "exchanges",
+        &[
+            "latest -f examples/three-exchanges.yaml",
+            "stats --exchange kraken --output json -f examples/three-exchanges.yaml",
+        ],
+    ),
+    (
+        "kinds",
+        &[
+            "latest -f examples/candles.yaml",
+            "candles --interval 5m --symbol BTCUSDT -f examples/candles.yaml",
+            "candles --interval 90s --symbol BTCUSDT -f examples/candles.yaml",
+        ],
+    ),
+    (
         "nothing",
         &[
             "jumps --percent 50",
@@ -49,18 +64,47 @@ const BLOCKS: &[(&str, &[&str])] = &[
 const FIRST: i64 = 1_795_413_600_000;
 const PAGE: &str = "docs/queries.md";
 
-fn prices() -> [(&'static str, Vec<PriceMessage>); 3] {
-    [
+/// What is stored for an example: collections with messages.
+type Stock = Vec<(&'static str, Vec<PriceMessage>)>;
+
+/// The examples that the page asks about, each with what is stored.
+fn examples() -> [(&'static str, Stock); 3] {
+    [("quickstart", prices()), ("three-exchanges", exchanges()), ("candles", candles())]
+}
+
+fn prices() -> Stock {
+    vec![
         ("btc", stored::walk("BTCUSDT", FIRST, 6_732_150, 60)),
         ("eth", stored::walk("ETHUSDT", FIRST, 351_206, 60)),
         ("sol", stored::walk("SOLUSDT", FIRST + 90_000, 17_148, 30)),
     ]
 }
 
+fn exchanges() -> Stock {
+    let of = |exchange: &'static str, symbol, cents| {
+        let own = |message: PriceMessage| PriceMessage {
+            id: message.id.replace("binance", exchange),
+            exchange: exchange.into(),
+            ..message
+        };
+        stored::walk(symbol, FIRST, cents, 20).into_iter().map(own)
+    };
+    let all = of("coinbase", "BTC/USD", 6_732_150).chain(of("kraken", "BTC/USD", 6_732_410));
+    vec![("btc", all.chain(of("binance", "BTC/USDT", 6_732_980)).collect())]
+}
+
+fn candles() -> Stock {
+    let of = |symbol, cents| stored::klines(&stored::walk(symbol, FIRST, cents, 240));
+    vec![("btc_klines_1m", of("BTCUSDT", 6_732_150)), ("eth_klines_1m", of("ETHUSDT", 351_206))]
+}
+
 #[tokio::test]
 async fn the_answers_that_the_page_shows_are_up_to_date() {
     let folder = with_examples();
-    stored::fill(&*stored::embedded(&folder.path().join("quickstart.sqlite")), &prices()).await;
+    for (example, stock) in examples() {
+        let store = stored::embedded(&folder.path().join(format!("{example}.sqlite")));
+        stored::fill(&*store, &stock).await;
+    }
     for (name, questions) in BLOCKS {
         let told: Vec<String> = questions.iter().map(|question| told(folder.path(), question, &[])).collect();
         generated::hold(PAGE, name, &format!("```console\n{}```\n", told.join("\n")));
@@ -70,19 +114,27 @@ async fn the_answers_that_the_page_shows_are_up_to_date() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a MongoDB-compatible server"]
 async fn mongodb_answers_every_question_of_the_page_with_the_same_text() {
-    let (mongodb, database) = (servers::mongodb(), unique("queries"));
-    stored::fill(&*stored::mongodb(&mongodb, &database), &prices()).await;
+    let mongodb = servers::mongodb();
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("examples")).expect("a folder");
-    let file = std::fs::read_to_string(command_line::example("quickstart.yaml")).expect("the example");
-    let file = file.replace("spec:\n", &format!("spec:\n  mongodb: {{database: {database}}}\n"));
-    std::fs::write(folder.path().join("examples/quickstart.yaml"), file).expect("the test can write");
+    let mut databases = Vec::new();
+    for (example, stock) in examples() {
+        let database = unique("queries");
+        stored::fill(&*stored::mongodb(&mongodb, &database), &stock).await;
+        let example = format!("{example}.yaml");
+        let file = std::fs::read_to_string(command_line::example(&example)).expect("the example");
+        let file = file.replace("spec:\n", &format!("spec:\n  mongodb: {{database: {database}}}\n"));
+        std::fs::write(folder.path().join("examples").join(example), file).expect("the test can write");
+        databases.push(database);
+    }
     let page = generated::read(PAGE);
     for question in BLOCKS.iter().flat_map(|(_, questions)| *questions) {
         let told = told(folder.path(), question, &[("MONGO_CONNECTION_STRING", &mongodb)]);
         assert!(page.contains(&told), "the page shows another answer than\n{told}");
     }
-    documents::drop(&mongodb, &database).await;
+    for database in databases {
+        documents::drop(&mongodb, &database).await;
+    }
 }
 
 fn with_examples() -> tempfile::TempDir {
@@ -93,7 +145,8 @@ fn with_examples() -> tempfile::TempDir {
 
 /// A command and what it writes, as a terminal shows it.
 fn told(folder: &Path, question: &str, environment: &[(&str, &str)]) -> String {
-    let words = format!("query {question} -f examples/quickstart.yaml");
+    let file = if question.contains(" -f ") { "" } else { " -f examples/quickstart.yaml" };
+    let words = format!("query {question}{file}");
     let said = command_line::run(folder, environment, &words.split(' ').collect::<Vec<_>>());
     let (code, out, err) = (said.code, said.out, said.err);
     let out = if question.starts_with("latest") { without_ages(&out) } else { out };

@@ -3,6 +3,7 @@
 //! This step runs on resources that the schema refused too, so that everything is reported at once. It repeats no
 //! rule of the schema: its pipeline counts only when no step found a fault.
 
+mod collections;
 mod endpoint;
 mod kafka;
 mod markets;
@@ -60,6 +61,7 @@ pub(crate) fn pipeline(resource: &PricePipeline, faults: &mut Faults) -> Option<
         deletion_policy: spec.deletion_policy,
     };
     sources::weights(&pipeline, faults);
+    collections::collisions(&pipeline, spec, faults);
     Some(pipeline)
 }
 

@@ -19,9 +19,10 @@ const KEYS: [(&str, &str); 8] = [
     ("Home End", "the first, the last symbol"),
     ("Ctrl-Z", "stop for a while; `fg` goes on"),
 ];
-const WORDS: [(&str, &str); 5] = [
+const WORDS: [(&str, &str); 6] = [
     ("CHANGE", "since the first price that was seen"),
     ("AGE", "of the last price"),
+    ("RATE", "messages in a second, over the last ten"),
     ("STORED", "messages whose document is in the store"),
     ("DUPLICATES", "messages of an observation that was told before"),
     ("LAG", "messages of the topic that are not stored yet"),

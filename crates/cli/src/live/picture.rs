@@ -86,7 +86,8 @@ pub(super) fn trends() -> Trends {
             let price = first + (last - first) * step as f64 / 39.0 + (last - first) * chance * 0.7;
             Row { price: format!("{price:.digits$}").parse().ok(), messages: Some(step), ..row }
         });
-        trends.note(&Snapshot { rows: rows.collect(), ..Snapshot::default() });
+        let at = pricepipe_core::Timestamp::from_millis(1_795_413_480_000 + step as i64 * 3_000).ok();
+        trends.note(&Snapshot { at, rows: rows.collect(), ..Snapshot::default() });
     }
     trends
 }

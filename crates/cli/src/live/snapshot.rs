@@ -26,6 +26,8 @@ pub(crate) enum Phase {
 /// One moment of a pipeline.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
+    /// When it was taken.
+    pub at: Option<Timestamp>,
     /// A row per symbol, in the pipeline's order.
     pub rows: Vec<Row>,
     /// The exchange, Kafka and the store.

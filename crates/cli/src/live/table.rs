@@ -18,15 +18,16 @@ use super::{
 };
 
 /// How many columns there can be.
-const COLUMNS: usize = 9;
+const COLUMNS: usize = 10;
 /// What they are called, in their order.
 const HEADINGS: [&str; COLUMNS] =
-    ["SYMBOL", "PRICE", "CHANGE", "TREND", "AGE", "MESSAGES", "STORED", "DUPLICATES", "LAG"];
+    ["SYMBOL", "PRICE", "CHANGE", "TREND", "AGE", "MESSAGES", "RATE", "STORED", "DUPLICATES", "LAG"];
 const CHANGE: usize = 2;
 const TREND: usize = 3;
 const AGE: usize = 4;
+const RATE: usize = 6;
 /// Where there is no room, the last ones of these are left out.
-const BY_IMPORTANCE: [usize; COLUMNS] = [0, 1, CHANGE, AGE, 6, 8, TREND, 5, 7];
+const BY_IMPORTANCE: [usize; COLUMNS] = [0, 1, CHANGE, AGE, 7, 9, TREND, 5, 8, RATE];
 /// Fewer bars than this tell nothing.
 const SHORTEST_TREND: usize = 8;
 /// The most symbols that stay on the terminal in the end.
@@ -45,7 +46,7 @@ pub(super) struct Look<'a> {
 
 /// The rows, each column as wide as it has to be.
 pub(super) fn table(rows: &[&Row], width: usize, look: Look<'_>) -> Table<'static> {
-    let mut cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| texts(row)).collect();
+    let mut cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| texts(row, look.trends)).collect();
     let widest = |column: usize| {
         let cells = cells.iter().map(|row| row[column].chars().count());
         cells.chain([HEADINGS[column].len()]).max().unwrap_or(0)
@@ -94,7 +95,7 @@ fn style(column: usize, row: &Row, look: Look<'_>) -> Style {
 }
 
 /// A row's cells, in the order of the headings.
-fn texts(row: &Row) -> [String; COLUMNS] {
+fn texts(row: &Row, trends: &Trends) -> [String; COLUMNS] {
     [
         row.symbol.clone(),
         row.price_text(),
@@ -102,10 +103,16 @@ fn texts(row: &Row) -> [String; COLUMNS] {
         String::new(),
         row.age_text(),
         count_text(row.messages),
+        trends.rate(&row.symbol).map_or_else(String::new, rate_text),
         count_text(row.stored),
         count_text(row.duplicates),
         count_text(row.lag),
     ]
+}
+
+/// Messages in a second as people read them: `0.3/s`, `1250/s`.
+fn rate_text(rate: f64) -> String {
+    if rate < 100.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
 }
 
 /// Symbols stand at the left, numbers and their headings at the right.
@@ -149,8 +156,9 @@ mod tests {
             let line = text.lines().next().unwrap_or_default();
             line.split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(headings(100), "SYMBOL PRICE CHANGE TREND AGE MESSAGES STORED DUPLICATES LAG");
+        assert_eq!(headings(100), "SYMBOL PRICE CHANGE TREND AGE MESSAGES RATE STORED DUPLICATES LAG");
         assert_eq!(headings(80), headings(100));
+        assert_eq!(headings(70), "SYMBOL PRICE CHANGE TREND AGE MESSAGES STORED DUPLICATES LAG");
         assert_eq!(headings(60), "SYMBOL PRICE CHANGE TREND AGE MESSAGES STORED LAG");
         assert_eq!(headings(52), "SYMBOL PRICE CHANGE TREND AGE STORED LAG");
         assert_eq!(headings(40), "SYMBOL PRICE CHANGE AGE STORED LAG");
@@ -173,6 +181,11 @@ mod tests {
         let text = shown(80, (0..60).map(|n| row(&format!("S{n}"), "1.0", 1)).collect());
         assert!(text.contains("\nS39 ") && !text.contains("\nS40 "), "{text}");
         assert!(text.ends_with("\n20 more symbols\n"), "{text}");
+    }
+
+    #[test]
+    fn a_rate_has_as_many_digits_as_tell_something() {
+        assert_eq!([0.333, 2.0, 99.94, 1_250.4].map(rate_text), ["0.3/s", "2.0/s", "99.9/s", "1250/s"]);
     }
 
     #[test]

@@ -9,11 +9,13 @@ mod replayed;
 mod rows;
 mod screen;
 mod topics;
+mod watermarks;
 mod workers;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use pricepipe_core::{Pipeline, config::SourceConfig};
+use pricepipe_producer::{Position, Watermark};
 use pricepipe_service::{Process, admin, shutdown};
 use tokio_util::sync::CancellationToken;
 
@@ -25,10 +27,10 @@ use self::{
     screen::{Course, Screen},
 };
 use crate::{
-    args::RunArgs,
+    args::{Progress, RunArgs},
     exit::{Exit, Failed},
-    file, live,
-    parts::{self, SURROUNDINGS, StoreWish},
+    file, live, output,
+    parts::{self, KafkaPart, SURROUNDINGS, StorePart, StoreWish},
 };
 
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -60,9 +62,9 @@ async fn course(pipeline: Pipeline, args: &RunArgs, ends_replayed: bool) -> Resu
         shutdown::after(Duration::from_secs(seconds), stop.clone());
     }
     let process = Process::new("pricepipe");
-    let replayed = replayed::by(&pipeline, &kafka, &store).await;
+    let earlier = earlier(&pipeline, &kafka, &store, args.progress).await;
     let mut plan = Plan::of(pipeline, kafka, &store, &process)?;
-    plan.replayed = replayed;
+    plan.earlier = earlier;
     let exchange = if args.simulate { Some(plan.simulate().await?) } else { None };
     let admin = serve_admin(&process, args.admin_address).await?;
     let places = Places::of(&plan, args.simulate);
@@ -82,6 +84,42 @@ async fn course(pipeline: Pipeline, args: &RunArgs, ends_replayed: bool) -> Resu
         [] => Ok(()),
         reasons => Err(Failed::new(Exit::NotFound, format!("no history: {}", reasons.join("; ")))),
     })
+}
+
+/// How far earlier runs came, where the store alone can tell.
+#[derive(Default)]
+struct Earlier {
+    replayed: HashMap<String, Position>,
+    watermarks: Vec<Watermark>,
+}
+
+/// Asks the store, where it is needed and there is one. One that is away is told of: what happened before is not fetched.
+async fn earlier(pipeline: &Pipeline, kafka: &KafkaPart, store: &StorePart, progress: Progress) -> Earlier {
+    // Polls have nothing that could be missed.
+    if *kafka != KafkaPart::Embedded || pipeline.gaps_topic().is_none() {
+        return Earlier::default();
+    }
+    // Where nothing was stored yet there is nothing to open.
+    let Ok(store) = pricepipe_store::open_for_reading(&store.config, store.connection_string.as_ref()) else {
+        return Earlier::default();
+    };
+    let watermarks = match store.ping().await {
+        Ok(()) => watermarks::of(pipeline, &store).await,
+        Err(error) => Err(error),
+    };
+    let earlier = match watermarks {
+        Ok(watermarks) => Earlier { replayed: replayed::of(pipeline, &store).await, watermarks },
+        Err(error) => {
+            let message = format!(
+                "the store does not tell where an earlier run left off ({error}): what streams have brought since \
+                 is not fetched"
+            );
+            output::say(live::log_format(progress), "WARN", &message);
+            Earlier::default()
+        }
+    };
+    store.close().await;
+    earlier
 }
 
 async fn stop_when_replayed(observers: Observers, process: Process, stop: CancellationToken) {

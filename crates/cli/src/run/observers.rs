@@ -43,6 +43,7 @@ impl Observers {
         let rows = rows::rows(&produced.symbols, &consumed, now);
         let unmet = process.health.unmet();
         Snapshot {
+            at: Some(now),
             rows: if rows.is_empty() { self.waiting.clone() } else { rows },
             parts: parts(&unmet, places),
             notes: notes(&unmet, phase).into_iter().chain(unfilled(&produced.gaps)).collect(),

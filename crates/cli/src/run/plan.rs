@@ -1,20 +1,17 @@
 //! Everything that a run is made of, and its course: connect, work, drain, judge.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use pricepipe_core::{
     Exchange, Pipeline, Symbol,
     config::{Feed, KafkaConnection, KafkaCredentials, StoreConfig},
 };
 use pricepipe_exchange_sim::SimConfig;
-use pricepipe_producer::Position;
 use pricepipe_service::{Process, health::Condition};
 use pricepipe_store::Store;
 
 use super::{
+    Earlier,
     broker::EmbeddedBroker,
     observers::Observers,
     screen::{self, Screen},
@@ -36,8 +33,8 @@ pub(super) struct Plan {
     pub store_config: StoreConfig,
     pub(super) store: Arc<dyn Store>,
     observers: Observers,
-    /// How far earlier replays came, where Kafka does not tell.
-    pub(super) replayed: HashMap<String, Position>,
+    /// How far earlier runs came, where Kafka does not tell.
+    pub(super) earlier: Earlier,
     process: Process,
     /// Not ready before Kafka was reached …
     connected: Condition,
@@ -62,7 +59,7 @@ impl Plan {
             observers: Observers::of(&pipeline),
             pipeline,
             kafka,
-            replayed: HashMap::new(),
+            earlier: Earlier::default(),
             store_config: store.config.clone(),
             store: opened,
             process: process.clone(),

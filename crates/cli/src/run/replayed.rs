@@ -1,4 +1,4 @@
-//! How far earlier replays came by what is stored: an embedded Kafka has forgotten it.
+//! How far earlier replays came, by what is stored: an embedded Kafka has forgotten it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -12,27 +12,14 @@ use pricepipe_producer::Position;
 use pricepipe_service::clock;
 use pricepipe_store::History;
 
-use crate::parts::{KafkaPart, StorePart};
-
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+pub(super) const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 /// So many candles are looked for at once.
 const AT_ONCE: usize = 1_000;
 
 /// For each market the candle before the first one that is not stored, by Kafka key. Trades have numbers that nobody can know
 /// beforehand, so they are asked for again, and stored once as ever.
-pub(super) async fn by(
-    pipeline: &Pipeline,
-    kafka: &KafkaPart,
-    store: &StorePart,
-) -> HashMap<String, Position> {
+pub(super) async fn of(pipeline: &Pipeline, store: &Arc<dyn History>) -> HashMap<String, Position> {
     let mut positions = HashMap::new();
-    if *kafka != KafkaPart::Embedded {
-        return positions;
-    }
-    // Where nothing was stored yet there is nothing to open.
-    let Ok(store) = pricepipe_store::open_for_reading(&store.config, store.connection_string.as_ref()) else {
-        return positions;
-    };
     for source in &pipeline.sources {
         let Feed::Replay(replay) = &source.feed else { continue };
         let Some(interval) = replay.interval else { continue };
@@ -45,12 +32,11 @@ pub(super) async fn by(
                 interval,
                 end,
             };
-            if let Some(position) = candles.last_without_hole(&store, replay.start).await {
+            if let Some(position) = candles.last_without_hole(store, replay.start).await {
                 positions.insert(key, position);
             }
         }
     }
-    store.close().await;
     positions
 }
 

@@ -1,6 +1,6 @@
 //! The rows of a run: one for each market, whichever sources bring it. Pure.
 
-use pricepipe_consumer::Snapshot as Consumed;
+use pricepipe_consumer::{MarketStored, Snapshot as Consumed};
 use pricepipe_core::{Exchange, Pipeline, Symbol, Timestamp};
 use pricepipe_producer::ObservedSymbol;
 
@@ -35,10 +35,7 @@ fn row(
     let parts = || seen.iter().filter(|seen| (seen.exchange, &seen.symbol) == market);
     let latest = parts().max_by_key(|seen| seen.received);
     let received = latest.and_then(|seen| seen.received);
-    // What is stored is counted by symbol: what of it is of which exchange nobody knows.
-    let alone = markets.iter().filter(|(_, symbol)| *symbol == market.1).count() == 1;
-    let stored = consumed.symbols.get(market.1.as_str());
-    let known = |count: u64| alone.then_some(count);
+    let MarketStored { stored, duplicates } = consumed.market(market.1.as_str(), market.0.as_str());
     Row {
         symbol: name(market, markets),
         price: latest.and_then(|seen| seen.last),
@@ -46,8 +43,8 @@ fn row(
         received,
         age: received.map(|received| age(received, now)),
         messages: Some(parts().map(|seen| seen.produced).sum()),
-        stored: known(stored.map_or(0, |stored| stored.stored)),
-        duplicates: known(stored.map_or(0, |stored| stored.duplicates)),
+        stored: Some(stored),
+        duplicates: Some(duplicates),
         lag: latest.and_then(|seen| consumed.lag.get(seen.topic.as_str()).copied()),
     }
 }
@@ -72,6 +69,8 @@ fn name((exchange, symbol): Market<'_>, markets: &[Market<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn seen(exchange: Exchange, symbol: &str, price: &str, second: u32, produced: u64) -> ObservedSymbol {
@@ -88,7 +87,10 @@ mod tests {
 
     fn told(seen: &[ObservedSymbol]) -> Vec<(String, String, Option<u64>, Option<u64>)> {
         let now = "2026-11-23T06:00:10Z".parse().unwrap();
-        let rows = rows(seen, &Consumed::default(), now).into_iter();
+        let mut consumed = Consumed::default();
+        let kraken = BTreeMap::from([("kraken".into(), MarketStored { stored: 2, duplicates: 1 })]);
+        consumed.symbols.insert("BTC/USD".to_owned(), kraken);
+        let rows = rows(seen, &consumed, now).into_iter();
         rows.map(|row| (row.symbol.clone(), row.price_text(), row.messages, row.stored)).collect()
     }
 
@@ -102,14 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn exchanges_are_told_apart_and_what_is_stored_of_a_symbol_of_several_is_not_known() {
+    fn exchanges_of_one_symbol_are_told_apart_each_with_what_is_stored_of_it() {
         let rows = told(&[
             seen(Exchange::Coinbase, "BTC/USD", "1", 1, 1),
             seen(Exchange::Kraken, "BTC/USD", "2", 1, 2),
             seen(Exchange::Binance, "BTC/USDT", "3", 1, 3),
         ]);
         let names: Vec<_> = rows.iter().map(|row| (row.0.as_str(), row.3)).collect();
-        let expected = [("BTC/USD coinbase", None), ("BTC/USD kraken", None), ("BTC/USDT binance", Some(0))];
+        let expected =
+            [("BTC/USD coinbase", Some(0)), ("BTC/USD kraken", Some(2)), ("BTC/USDT binance", Some(0))];
         assert_eq!(names, expected);
     }
 

@@ -39,8 +39,8 @@ impl Workers {
         let options = Options {
             observations: plan.observers().producer.clone(),
             unreachable_hint: Some(UNREACHABLE_HINT.to_owned()),
-            replayed: plan.replayed.clone(),
-            watermarks: Vec::new(),
+            replayed: plan.earlier.replayed.clone(),
+            watermarks: plan.earlier.watermarks.clone(),
             flush_patience: FLUSH_PATIENCE,
             ..Options::default()
         };

@@ -9,7 +9,9 @@ use std::{
 };
 
 use pricepipe_core::{PriceMessage, names::CollectionName};
-use pricepipe_store::{BoxFuture, Period, Rejected, Store, StoreError, StoreErrorKind, SymbolCount, Written};
+use pricepipe_store::{
+    BoxFuture, Market, MarketCount, Period, Rejected, Store, StoreError, StoreErrorKind, Written,
+};
 use tokio::sync::watch;
 
 /// Documents by collection and id, with faults on request.
@@ -107,7 +109,7 @@ impl Store for MemoryStore {
     fn latest<'a>(
         &'a self,
         _: &'a CollectionName,
-        _: &'a [String],
+        _: &'a [Market],
     ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
@@ -116,7 +118,7 @@ impl Store for MemoryStore {
         &'a self,
         _: &'a CollectionName,
         _: Period,
-    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<MarketCount>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -36,28 +36,26 @@ impl Candles {
     /// Takes the next price; tells the candle that it ends by beginning another.
     pub fn push(&mut self, point: PricePoint) -> Option<Candle> {
         let PricePoint { time, price } = point;
-        let start = self.interval.start_of(time);
+        self.join(Candle { start: time, open: price, high: price, low: price, close: price, count: 1 })
+    }
+
+    /// Takes the next of shorter candles that the intervals are made up of; tells the candle that it ends.
+    pub fn join(&mut self, next: Candle) -> Option<Candle> {
+        let start = self.interval.start_of(next.start);
         match &mut self.current {
             Some(candle) if candle.start == start => {
                 // Of equal prices the first stays, with its own digits.
-                if price > candle.high {
-                    candle.high = price;
+                if next.high > candle.high {
+                    candle.high = next.high;
                 }
-                if price < candle.low {
-                    candle.low = price;
+                if next.low < candle.low {
+                    candle.low = next.low;
                 }
-                candle.close = price;
-                candle.count += 1;
+                candle.close = next.close;
+                candle.count += next.count;
                 None
             }
-            current => current.replace(Candle {
-                start,
-                open: price,
-                high: price,
-                low: price,
-                close: price,
-                count: 1,
-            }),
+            current => current.replace(Candle { start, ..next }),
         }
     }
 
@@ -99,6 +97,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn candles_of_shorter_candles_are_those_of_the_prices(points in any_points()) {
+            let mut joined = Candles::of("21s".parse().unwrap());
+            let mut found: Vec<Candle> =
+                candles("7s", &points).into_iter().filter_map(|candle| joined.join(candle)).collect();
+            found.extend(joined.finish());
+            prop_assert_eq!(found, candles("21s", &points));
+        }
+
         #[test]
         fn candles_are_what_grouping_gives(points in any_points()) {
             let interval: Interval = "7s".parse().unwrap();

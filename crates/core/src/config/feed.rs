@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Exchange, KlineInterval, Symbol, Timestamp};
+use crate::{Exchange, KlineInterval, Symbol, Timestamp, names::Shelf};
 
 /// One place that prices come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +89,22 @@ pub enum Stream {
     BookTicker,
     /// Candles.
     Kline,
+}
+
+impl Feed {
+    /// Which of a topic's collections its observations go to.
+    pub fn shelf(&self) -> Shelf {
+        let klines = |interval: Option<KlineInterval>| interval.map_or(Shelf::Prices, Shelf::Klines);
+        match self {
+            Feed::Rest(_) => Shelf::Prices,
+            Feed::Replay(replay) => klines(replay.interval),
+            Feed::Websocket(WebsocketConfig { stream, interval, .. }) => match stream {
+                Stream::Trade | Stream::AggTrade | Stream::MiniTicker => Shelf::Prices,
+                Stream::BookTicker => Shelf::Quotes,
+                Stream::Kline => klines(interval.or(KlineInterval::from_millis(60_000))),
+            },
+        }
+    }
 }
 
 impl Stream {
@@ -346,6 +362,35 @@ mod tests {
             assert_eq!(serde_json::to_value(&source).unwrap(), value);
             assert_eq!((source.endpoints().len(), source.timeout_millis()), (1, 2_000));
         }
+    }
+
+    #[test]
+    fn what_a_feed_brings_goes_to_a_collection_of_its_kind() {
+        let shelf = |feed: &str, value: Value| {
+            let source = json!({"name": "a", "exchange": "binance", feed: value});
+            serde_json::from_value::<SourceConfig>(source).unwrap().feed.shelf()
+        };
+        let stream = |stream: &str, interval: Value| {
+            shelf(
+                "websocket",
+                json!({"endpoints": [], "stream": stream, "interval": interval,
+                "silenceMillis": 1, "history": history()}),
+            )
+        };
+        let replay = |interval: Value| {
+            shelf(
+                "replay",
+                json!({"start": "2026-11-01T00:00:00Z", "interval": interval, "history": history()}),
+            )
+        };
+        let klines = |interval: &str| Shelf::Klines(interval.parse().unwrap());
+        for name in ["trade", "aggTrade", "miniTicker"] {
+            assert_eq!(stream(name, Value::Null), Shelf::Prices);
+        }
+        assert_eq!(stream("bookTicker", Value::Null), Shelf::Quotes);
+        assert_eq!(stream("kline", Value::Null), klines("1m"));
+        assert_eq!(stream("kline", json!("5m")), klines("5m"));
+        assert_eq!((replay(Value::Null), replay(json!("1h"))), (Shelf::Prices, klines("1h")));
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub struct TradeFlow {
     pub history: usize,
     /// When they begin.
     pub start: Start,
+    /// True when numbers, times and prices follow from the seed and the clock alone: an exchange that is started again, at
+    /// the same pace, goes on where time is. False when they begin anew, so that a test knows them beforehand.
+    pub goes_on: bool,
 }
 
 impl TradeFlow {
@@ -28,7 +31,7 @@ impl TradeFlow {
 
 impl Default for TradeFlow {
     fn default() -> Self {
-        TradeFlow { per_second: 2.0, past: 1_000, history: 200_000, start: Start::AtOnce }
+        TradeFlow { per_second: 2.0, past: 1_000, history: 200_000, start: Start::AtOnce, goes_on: false }
     }
 }
 

@@ -77,9 +77,9 @@ fn trades_of_one_millisecond_are_told_apart_by_the_nanosecond() {
 fn made_up_trades_depend_on_the_seed_and_not_on_when_they_are_looked_at() {
     let flow = TradeFlow { per_second: 100.0, past: 10, history: 50, ..TradeFlow::default() };
     let started = 1_700_000_000_000;
-    let mut often = Tape::walk(1, &symbol(), &flow, started);
+    let mut often = Tape::made_up(1, &symbol(), &flow, started);
     (0..=900).for_each(|millis| often.advance(at(millis)));
-    let mut once = Tape::walk(1, &symbol(), &flow, started);
+    let mut once = Tape::made_up(1, &symbol(), &flow, started);
     once.advance(at(900));
     assert_eq!(often.trades(), once.trades());
     assert_eq!((once.trades().len(), once.end()), (50, 100));
@@ -94,8 +94,46 @@ fn made_up_trades_depend_on_the_seed_and_not_on_when_they_are_looked_at() {
 #[test]
 fn a_week_of_silence_is_caught_up_at_once() {
     let flow = TradeFlow { per_second: 50_000.0, past: 0, history: 100, ..TradeFlow::default() };
-    let mut tape = Tape::walk(1, &symbol(), &flow, 0);
+    let mut tape = Tape::made_up(1, &symbol(), &flow, 0);
     tape.advance(at(7 * 24 * 3_600_000));
     assert_eq!(tape.last().unwrap().id, tape.first_id + 50_000 * 7 * 24 * 3_600 - 1);
     assert_eq!(tape.trades().len(), 100);
+}
+
+#[test]
+fn an_exchange_that_is_started_again_goes_on_and_knows_what_was_between() {
+    let flow =
+        TradeFlow { per_second: 3.0, past: 900, history: 2_000, goes_on: true, ..TradeFlow::default() };
+    let tape = |started: i64, elapsed: u64| {
+        let mut tape = Tape::made_up(1, &symbol(), &flow, started);
+        let millis = started + elapsed as i64;
+        tape.advance(Moment { elapsed: Duration::from_millis(elapsed), millis });
+        (tape, millis)
+    };
+    let (first, stopped) = tape(1_700_000_000_123, 60_000);
+    let (second, _) = tape(1_700_000_180_456, 20_000);
+    let (oldest, newest) = (ids(&second)[0], *ids(&first).last().unwrap());
+    assert!(oldest < newest, "the second knows what the first told");
+    let shared = |tape: &Tape| -> Vec<Trade> {
+        tape.trades().iter().filter(|trade| (oldest..=newest).contains(&trade.id)).copied().collect()
+    };
+    assert_eq!(shared(&first), shared(&second));
+    assert!(ids(&second).windows(2).all(|pair| pair[0] + 1 == pair[1]));
+    assert_eq!(
+        first.aggregate_id(first.last().unwrap()),
+        second.aggregate_id(&shared(&second).pop().unwrap())
+    );
+    // Neither late nor early: the next one is due within a third of a second.
+    let waited = stopped - first.last().unwrap().time_millis();
+    assert!((0..=334).contains(&waited), "{waited}");
+    let clockwork = Clockwork::new(1, &symbol(), &flow).unwrap();
+    assert_eq!(first.price(), Some(clockwork.price_at(stopped)));
+}
+
+#[test]
+fn a_clock_without_trades_makes_none() {
+    let flow = TradeFlow { per_second: 0.0, past: 3, goes_on: true, ..TradeFlow::default() };
+    let mut tape = Tape::made_up(1, &symbol(), &flow, 1_700_000_000_000);
+    tape.advance(at(60_000));
+    assert_eq!(tape.trades().len(), 3);
 }

@@ -1,5 +1,7 @@
 //! Answers what an audit asks.
 
+use std::ops::Range;
+
 use pricepipe_core::{Kind, names::CollectionName};
 use rusqlite::{Connection, params};
 
@@ -40,13 +42,13 @@ pub(super) fn doubled(
     examples: usize,
 ) -> Result<Doubled, StoreError> {
     let (since, until) = bounds(period.since, period.until);
-    let (first, end) = positions();
+    let Range { start, end } = positions();
     let mut statement = connection.prepare_cached(DOUBLED)?;
     let mut rows = statement.query(params![
         collection.as_str(),
         since,
         until,
-        first,
+        start,
         end,
         Kind::Price.as_str(),
         TICKER

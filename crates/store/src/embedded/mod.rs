@@ -11,10 +11,10 @@ mod series;
 mod worker;
 mod write;
 
-use std::{future::ready, path::Path, sync::Arc};
+use std::{future::ready, ops::Range, path::Path, sync::Arc};
 
 use pricepipe_core::{
-    PriceMessage,
+    PriceMessage, Timestamp,
     analytics::{Candle, Interval, Totals},
     names::CollectionName,
 };
@@ -22,8 +22,8 @@ use rusqlite::ErrorCode;
 
 use self::worker::Worker;
 use crate::{
-    BoxFuture, Doubled, History, OpenError, Period, Selection, Series, Shortcut, Store, StoreError,
-    StoreErrorKind, SymbolCount, Written,
+    BoxFuture, Doubled, History, Market, MarketCount, OpenError, Period, Selection, Series, Shortcut, Store,
+    StoreError, StoreErrorKind, Written,
 };
 
 /// Prices in an SQLite file.
@@ -59,6 +59,27 @@ impl EmbeddedStore {
     }
 }
 
+impl EmbeddedStore {
+    fn series<T: series::Read + Send + 'static>(
+        &self,
+        collection: &CollectionName,
+        selection: Selection,
+    ) -> Series<T> {
+        let (feed, series) = Series::new();
+        let (reader, collection) = (Arc::clone(&self.reader), collection.clone());
+        tokio::spawn(async move {
+            let reading = feed.clone();
+            let job = move |connection: &mut rusqlite::Connection| {
+                series::feed(connection, &collection, &selection, &reading)
+            };
+            if let Err(error) = reader.run(job).await {
+                feed.fail(error).await;
+            }
+        });
+        series
+    }
+}
+
 impl Store for EmbeddedStore {
     fn prepare<'a>(&'a self, collections: &'a [CollectionName]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
@@ -85,17 +106,17 @@ impl Store for EmbeddedStore {
     fn latest<'a>(
         &'a self,
         collection: &'a CollectionName,
-        symbols: &'a [String],
+        markets: &'a [Market],
     ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>> {
-        let (collection, symbols) = (collection.clone(), symbols.to_vec());
-        Box::pin(self.reader.run(move |connection| read::latest(connection, &collection, &symbols)))
+        let (collection, markets) = (collection.clone(), markets.to_vec());
+        Box::pin(self.reader.run(move |connection| read::latest(connection, &collection, &markets)))
     }
 
     fn count<'a>(
         &'a self,
         collection: &'a CollectionName,
         period: Period,
-    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<MarketCount>, StoreError>> {
         let collection = collection.clone();
         Box::pin(self.reader.run(move |connection| read::count(connection, &collection, period)))
     }
@@ -112,18 +133,11 @@ impl Store for EmbeddedStore {
 
 impl History for EmbeddedStore {
     fn prices(&self, collection: &CollectionName, selection: Selection) -> Series {
-        let (feed, series) = Series::new();
-        let (reader, collection) = (Arc::clone(&self.reader), collection.clone());
-        tokio::spawn(async move {
-            let reading = feed.clone();
-            let job = move |connection: &mut rusqlite::Connection| {
-                series::feed(connection, &collection, &selection, &reading)
-            };
-            if let Err(error) = reader.run(job).await {
-                feed.fail(error).await;
-            }
-        });
-        series
+        self.series(collection, selection)
+    }
+
+    fn klines(&self, collection: &CollectionName, selection: Selection) -> Series<Candle> {
+        self.series(collection, selection)
     }
 
     /// A price is text here, which SQLite can neither add nor compare exactly.
@@ -151,6 +165,16 @@ impl History for EmbeddedStore {
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let collection = collection.clone();
         Box::pin(self.reader.run(move |connection| audit::missing(connection, &collection, ids)))
+    }
+
+    fn newest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbol: &'a str,
+        ids: Range<String>,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StoreError>> {
+        let (collection, symbol) = (collection.clone(), symbol.to_owned());
+        Box::pin(self.reader.run(move |connection| read::newest(connection, &collection, &symbol, &ids)))
     }
 
     fn doubled<'a>(

@@ -1,11 +1,11 @@
 //! Answers questions about what is stored.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use pricepipe_core::{Details, Exchange, Kind, PriceMessage, Timestamp, names::CollectionName};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::{Period, StoreError, StoreErrorKind, SymbolCount};
+use crate::{Market, MarketCount, Period, StoreError, StoreErrorKind};
 
 /// Each symbol of a collection by one seek in the index, however many documents it has.
 const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
@@ -16,11 +16,22 @@ const SYMBOLS: &str = "WITH RECURSIVE symbols (symbol) AS (
     ) SELECT symbol FROM symbols WHERE symbol IS NOT NULL";
 
 // All columns, by whatever they are: a file of format 1 that is only read has no details.
-const LATEST: &str = "SELECT * FROM price
-    WHERE collection = ?1 AND symbol = ?2 ORDER BY time DESC LIMIT 1";
+// Of one moment that which we learned of last, such as the last state of a candle. Unless it is told to take the index,
+// SQLite reads all of the collection to sort it.
+const LATEST: &str = "SELECT * FROM price INDEXED BY price_by_symbol_and_time
+    WHERE collection = ?1 AND symbol = ?2 AND (?3 IS NULL OR exchange = ?3)
+    ORDER BY time DESC, received DESC, id DESC LIMIT 1";
 
-const COUNT: &str = "SELECT symbol, count(*), min(time), max(time) FROM price
-    WHERE collection = ?1 AND time >= ?2 AND time < ?3 GROUP BY symbol ORDER BY symbol";
+// The exchange is in the table alone. Every id is one of these: so the table is read in its order, and not row by row by
+// the index, which takes twice as long.
+const COUNT: &str = "SELECT symbol, exchange, count(*), min(time), max(time) FROM price
+    WHERE collection = ?1 AND id >= '' AND time >= ?2 AND time < ?3
+    GROUP BY symbol, exchange ORDER BY symbol, exchange";
+
+// By the index: the newest comes first, and its id is in it too. Of one moment the one with the greatest number.
+const NEWEST: &str = "SELECT id, time FROM price INDEXED BY price_by_symbol_and_time
+    WHERE collection = ?1 AND symbol = ?2 AND id >= ?3 AND id < ?4
+    ORDER BY time DESC, length(id) DESC, id DESC LIMIT 1";
 
 /// Whether the file can be read.
 pub(super) fn ping(connection: &Connection) -> Result<(), StoreError> {
@@ -32,50 +43,66 @@ pub(super) fn symbols(connection: &Connection, collection: &CollectionName) -> r
     connection.prepare_cached(SYMBOLS)?.query_map([collection.as_str()], |row| row.get(0))?.collect()
 }
 
-/// The newest price of each symbol.
+/// The newest price of each market.
 pub(super) fn latest(
     connection: &Connection,
     collection: &CollectionName,
-    symbols: &[String],
+    markets: &[Market],
 ) -> Result<Vec<PriceMessage>, StoreError> {
-    let mut wanted = match symbols {
-        [] => self::symbols(connection, collection)?,
+    let mut wanted = match markets {
+        [] => symbols(connection, collection)?.into_iter().map(Market::of_any).collect(),
         some => some.to_vec(),
     };
     wanted.sort_unstable();
     wanted.dedup();
     let mut newest = connection.prepare_cached(LATEST)?;
     let mut found = Vec::with_capacity(wanted.len());
-    for symbol in wanted {
-        let row =
-            newest.query_row(params![collection.as_str(), symbol], |row| Ok(message(row))).optional()?;
+    for Market { symbol, exchange } in wanted {
+        let parameters = params![collection.as_str(), symbol, exchange];
+        let row = newest.query_row(parameters, |row| Ok(message(row))).optional()?;
         found.extend(row.transpose()?);
     }
     Ok(found)
 }
 
-/// How much each symbol has.
+/// The newest document of a symbol with an id of this range.
+pub(super) fn newest(
+    connection: &Connection,
+    collection: &CollectionName,
+    symbol: &str,
+    ids: &Range<String>,
+) -> Result<Option<(String, Timestamp)>, StoreError> {
+    let mut statement = connection.prepare_cached(NEWEST)?;
+    let found = statement.query_row(params![collection.as_str(), symbol, ids.start, ids.end], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    });
+    let found: Option<(String, i64)> = found.optional()?;
+    found.map(|(id, millis)| Ok((id, moment(millis)?))).transpose()
+}
+
+/// How much each market has.
 pub(super) fn count(
     connection: &Connection,
     collection: &CollectionName,
     period: Period,
-) -> Result<Vec<SymbolCount>, StoreError> {
+) -> Result<Vec<MarketCount>, StoreError> {
     let mut statement = connection.prepare_cached(COUNT)?;
     let (since, until) = bounds(period.since, period.until);
     let mut rows = statement.query(params![collection.as_str(), since, until])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
-        counts.push(SymbolCount {
+        counts.push(MarketCount {
             symbol: row.get(0)?,
-            documents: row.get::<_, i64>(1)?.unsigned_abs(),
-            first: moment(row.get(2)?)?,
-            last: moment(row.get(3)?)?,
+            exchange: row.get(1)?,
+            documents: row.get::<_, i64>(2)?.unsigned_abs(),
+            first: moment(row.get(3)?)?,
+            last: moment(row.get(4)?)?,
         });
     }
     Ok(counts)
 }
 
-fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
+pub(super) fn message(row: &Row<'_>) -> Result<PriceMessage, StoreError> {
     let exchange: String = row.get("exchange")?;
     Ok(PriceMessage {
         id: row.get("id")?,
@@ -114,4 +141,25 @@ pub(super) fn moment(millis: i64) -> Result<Timestamp, StoreError> {
 /// Only we write this file, so what cannot be read was changed by somebody's hand.
 pub(super) fn unreadable(problem: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::Conflict, format!("SQLite: a stored price cannot be read: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::schema, *};
+
+    #[test]
+    fn what_is_asked_of_a_symbol_is_sought_by_the_index_and_what_of_all_is_read_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = schema::open_or_create(&folder.path().join("prices.db")).unwrap();
+        let plan = |query: &str| -> String {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+            let anything = vec!["1"; plan.parameter_count()];
+            plan.query_row(rusqlite::params_from_iter(anything), |row| row.get(3)).unwrap()
+        };
+        let by_index = "INDEX price_by_symbol_and_time (collection=? AND symbol=?)";
+        for query in [LATEST, NEWEST] {
+            assert!(plan(query).contains(by_index), "{}", plan(query));
+        }
+        assert!(plan(COUNT).contains("PRIMARY KEY (collection=? AND id>?)"), "{}", plan(COUNT));
+    }
 }

@@ -1,6 +1,6 @@
 //! Answers what an audit asks; the server does the work.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::Range, sync::Arc, time::Duration};
 
 use ::mongodb::{
     Database,
@@ -73,10 +73,10 @@ pub(super) async fn doubled(
 /// What others wrote may lack an exchange and a kind, as for every reader of documents. See [`crate::audit`] for what
 /// is left out.
 fn pipeline(period: Period) -> [Document; 3] {
-    let (first, end) = positions();
+    let Range { start, end } = positions();
     let mut time = within(period.since, period.until);
     time.insert("$type", "date");
-    let names_a_place = doc! {"$and": [{"$gte": ["$_id", first]}, {"$lt": ["$_id", end]}]};
+    let names_a_place = doc! {"$and": [{"$gte": ["$_id", start]}, {"$lt": ["$_id", end]}]};
     let observation = doc! {
         "symbol": "$symbol",
         "exchange": {"$ifNull": ["$exchange", UNKNOWN_EXCHANGE]},

@@ -107,7 +107,7 @@ pub(super) async fn candles(
 }
 
 fn matching(selection: &Selection) -> Document {
-    filter(&selection.symbol, selection.since, selection.until)
+    filter(&selection.market, selection.since, selection.until)
 }
 
 /// Whether a document is a price that can be added exactly.

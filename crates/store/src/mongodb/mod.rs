@@ -12,11 +12,11 @@ mod read;
 mod series;
 mod write;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use ::mongodb::bson::doc;
 use pricepipe_core::{
-    PriceMessage, Secret,
+    PriceMessage, Secret, Timestamp,
     analytics::{Candle, Interval, Totals},
     config::PriceType,
     names::{CollectionName, DatabaseName},
@@ -24,8 +24,8 @@ use pricepipe_core::{
 
 use self::client::Connection;
 use crate::{
-    BoxFuture, Doubled, History, OpenError, Period, Selection, Series, Shortcut, Store, StoreError,
-    SymbolCount, Written,
+    BoxFuture, Doubled, History, Market, MarketCount, OpenError, Period, Selection, Series, Shortcut, Store,
+    StoreError, Written,
 };
 
 const PING_LIMIT: Duration = Duration::from_secs(6);
@@ -48,6 +48,23 @@ impl MongoStore {
         let connection = Arc::new(Connection::new(connection_string, database)?);
         let writing = Arc::new(write::Settings::new(price_type, &connection.write_concern()));
         Ok(MongoStore { connection, writing, retention_seconds })
+    }
+}
+
+impl MongoStore {
+    fn series<T: series::Read + Send + 'static>(
+        &self,
+        collection: &CollectionName,
+        selection: Selection,
+    ) -> Series<T> {
+        let (feed, series) = Series::new();
+        let (connection, collection) = (Arc::clone(&self.connection), collection.clone());
+        tokio::spawn(async move {
+            if let Err(error) = series::feed(&connection, collection, selection, feed.clone()).await {
+                feed.fail(error).await;
+            }
+        });
+        series
     }
 }
 
@@ -74,16 +91,16 @@ impl Store for MongoStore {
     fn latest<'a>(
         &'a self,
         collection: &'a CollectionName,
-        symbols: &'a [String],
+        markets: &'a [Market],
     ) -> BoxFuture<'a, Result<Vec<PriceMessage>, StoreError>> {
-        Box::pin(read::latest(&self.connection, collection, symbols))
+        Box::pin(read::latest(&self.connection, collection, markets))
     }
 
     fn count<'a>(
         &'a self,
         collection: &'a CollectionName,
         period: Period,
-    ) -> BoxFuture<'a, Result<Vec<SymbolCount>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<MarketCount>, StoreError>> {
         Box::pin(read::count(&self.connection, collection, period))
     }
 
@@ -94,14 +111,11 @@ impl Store for MongoStore {
 
 impl History for MongoStore {
     fn prices(&self, collection: &CollectionName, selection: Selection) -> Series {
-        let (feed, series) = Series::new();
-        let (connection, collection) = (Arc::clone(&self.connection), collection.clone());
-        tokio::spawn(async move {
-            if let Err(error) = series::feed(&connection, collection, selection, feed.clone()).await {
-                feed.fail(error).await;
-            }
-        });
-        series
+        self.series(collection, selection)
+    }
+
+    fn klines(&self, collection: &CollectionName, selection: Selection) -> Series<Candle> {
+        self.series(collection, selection)
     }
 
     fn totals<'a>(
@@ -127,6 +141,15 @@ impl History for MongoStore {
         ids: Vec<String>,
     ) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         Box::pin(audit::missing(&self.connection, collection, ids))
+    }
+
+    fn newest<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        symbol: &'a str,
+        ids: Range<String>,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StoreError>> {
+        Box::pin(read::newest(&self.connection, collection, symbol, ids))
     }
 
     fn doubled<'a>(

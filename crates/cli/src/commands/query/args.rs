@@ -4,10 +4,10 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use pricepipe_core::{
-    Timestamp,
+    Exchange, Timestamp,
     analytics::{Interval, Percent},
 };
-use pricepipe_store::{Period, Selection};
+use pricepipe_store::{Market, Period, Selection};
 
 use super::plot::args::PlotArgs;
 use crate::{args::ReadArgs, period::PeriodArgs, rows::Output};
@@ -37,15 +37,18 @@ pub(crate) struct QueryArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Question {
-    /// The newest price of each symbol, with its age
+    /// The newest price of each symbol and exchange, with its age
     #[command(
-        after_long_help = "Examples:\n  pricepipe query latest -f examples/quickstart.yaml --symbol BTCUSDT"
+        after_long_help = "Examples:\n  pricepipe query latest -f examples/quickstart.yaml --symbol BTCUSDT\n  \
+        pricepipe query latest -f examples/quickstart.yaml --exchange binance\n\n\
+        The price of a candle is its close, that of a quote the middle between bid and ask. Each kind is\n\
+        in a collection of its own."
     )]
     Latest {
         #[command(flatten)]
         common: CommonArgs,
     },
-    /// How many prices there are of each symbol, and from when to when
+    /// How many prices there are of each symbol and exchange, and from when to when
     #[command(
         after_long_help = "Examples:\n  pricepipe query count -f examples/quickstart.yaml --since 24h --output csv"
     )]
@@ -125,7 +128,8 @@ pub(crate) enum Question {
     #[command(
         after_long_help = "Examples:\n  pricepipe query candles -f examples/quickstart.yaml --interval 1h --since 7d\n  \
         pricepipe query candles -f examples/quickstart.yaml --plot day.png --theme dark\n\n\
-        Days begin at midnight and weeks on Monday, UTC. An interval without a price has no candle."
+        Days begin at midnight and weeks on Monday, UTC. An interval without a price has no candle.\n\
+        Of a symbol of which no prices are stored the candles are made of those that are."
     )]
     Candles {
         #[command(flatten)]
@@ -202,11 +206,21 @@ pub(crate) struct CommonArgs {
     /// Only this symbol; may be given more than once
     #[arg(short, long = "symbol", value_name = "SYMBOL")]
     pub symbols: Vec<String>,
+    /// Only what is of this exchange
+    #[arg(long, value_name = "EXCHANGE")]
+    pub exchange: Option<Exchange>,
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     #[command(flatten)]
     pub read: ReadArgs,
+}
+
+impl CommonArgs {
+    /// Whether what is of an exchange is asked for.
+    pub(crate) fn wants(&self, exchange: Exchange) -> bool {
+        self.exchange.is_none_or(|wanted| wanted == exchange)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -221,14 +235,14 @@ pub(crate) struct PricesArgs {
 }
 
 impl PricesArgs {
-    /// What is asked of a symbol.
-    pub(crate) fn selection(&self, symbol: &str, Period { since, until }: Period) -> Selection {
-        Selection { symbol: symbol.to_owned(), since, until, newest: self.limit }
+    /// What is asked of a market.
+    pub(crate) fn selection(&self, market: Market, Period { since, until }: Period) -> Selection {
+        Selection { market, since, until, newest: self.limit }
     }
 
     /// The same of a question with a row for each price that `before` others precede.
-    pub(crate) fn short_selection(&self, symbol: &str, period: Period, before: usize) -> Selection {
-        let mut selection = self.selection(symbol, period);
+    pub(crate) fn short_selection(&self, market: Market, period: Period, before: usize) -> Selection {
+        let mut selection = self.selection(market, period);
         if period == Period::default() {
             selection.newest.get_or_insert(FEW + before);
         }
@@ -260,9 +274,9 @@ mod tests {
     fn a_window_has_room_before_the_newest_prices() {
         let arguments = ["q", "-f", "x.yaml", "-s", "A"];
         let prices = Wrapped::parse_from(arguments).prices;
-        assert_eq!(prices.short_selection("A", Period::default(), 149).newest, Some(249));
-        let period = Period { since: Some(Timestamp::MIN), until: None };
-        assert_eq!(prices.short_selection("A", period, 149).newest, None);
+        let newest = |period| prices.short_selection(Market::of_any("A"), period, 149).newest;
+        assert_eq!(newest(Period::default()), Some(249));
+        assert_eq!(newest(Period { since: Some(Timestamp::MIN), until: None }), None);
     }
 
     #[derive(clap::Parser)]

@@ -3,19 +3,23 @@
 pub(crate) mod args;
 mod overview;
 mod plot;
+mod points;
 mod series;
 mod silence;
+mod stock;
 mod telling;
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use pricepipe_core::{Pipeline, Timestamp, names::CollectionName};
+use pricepipe_core::{Pipeline, Timestamp, names::Shelf, pipeline::PipelineSymbol};
 use pricepipe_service::clock;
-use pricepipe_store::{History, OpenError, Period, StoreError};
+use pricepipe_store::{History, OpenError, Period, Selection, StoreError};
 
 use self::{
-    args::{CommonArgs, QueryArgs, Question},
+    args::{QueryArgs, Question},
     plot::{Plot, args::Medium},
+    points::Points,
+    stock::Stock,
 };
 use crate::{
     args::ReadArgs,
@@ -31,13 +35,17 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
     known(&pipeline, &common.symbols)?;
     let now = clock::now();
     let period = args.question.period(now).map_err(|problem| Failed::new(Exit::Usage, problem))?;
-    let medium = medium(&pipeline, &args.question)?;
+    let stocks = stocks(&pipeline, &args.question)?;
+    let medium = medium(stocks.len(), &args.question)?;
     let history = open(&pipeline, &common.read)?;
-    let source = Source { history: &*history, pipeline: &pipeline, now, period, medium };
+    let source = Source { history: &*history, stocks, now, period, medium };
     let answered = answer(&source, &args.question).await;
     history.close().await;
     match answered {
         Ok(answer) => {
+            if answer.rows > 0 {
+                remarks(&source.stocks, &args.question).iter().for_each(output::note);
+            }
             silence::reasons(&args.question, &answer).iter().for_each(output::note);
             // A chart without what was asked for would only look like an answer.
             answer.plot.filter(|_| answer.rows > 0).map_or(Ok(()), Plot::draw)
@@ -52,7 +60,8 @@ pub(crate) async fn query(args: &QueryArgs) -> Result<(), Failed> {
 /// What a question is asked of.
 struct Source<'a> {
     history: &'a dyn History,
-    pipeline: &'a Pipeline,
+    /// What it reads.
+    stocks: Vec<Stock>,
     now: Timestamp,
     /// The time that the question is about.
     period: Period,
@@ -61,10 +70,43 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The symbols that are asked for, each with its collection, in the pipeline's order.
-    fn symbols<'a>(&'a self, common: &'a CommonArgs) -> impl Iterator<Item = (&'a CollectionName, &'a str)> {
-        let all = self.pipeline.symbols.iter().map(|symbol| (&symbol.collection, symbol.symbol.as_str()));
-        all.filter(|(_, symbol)| is_wanted(symbol, &common.symbols))
+    /// The prices of a stock, or what takes their place.
+    fn points(&self, stock: &Stock, selection: Selection) -> Points {
+        match stock.shelf {
+            Shelf::Klines(_) => Points::Closes(self.history.klines(&stock.collection, selection)),
+            Shelf::Prices | Shelf::Quotes => {
+                Points::Prices(self.history.prices(&stock.collection, selection))
+            }
+        }
+    }
+}
+
+/// What a question reads. There is something, or nothing could be answered.
+fn stocks(pipeline: &Pipeline, question: &Question) -> Result<Vec<Stock>, Failed> {
+    let stocks = stock::stocks(pipeline, question).map_err(|problem| Failed::new(Exit::Usage, problem))?;
+    match question.common().exchange {
+        Some(exchange) if stocks.is_empty() => {
+            let wanted =
+                |symbol: &&PipelineSymbol| is_wanted(symbol.symbol.as_str(), &question.common().symbols);
+            let of = |symbol: &PipelineSymbol| pipeline.shelves(&symbol.symbol).into_values().flatten();
+            let others: BTreeSet<&str> =
+                pipeline.symbols.iter().filter(wanted).flat_map(of).map(|other| other.as_str()).collect();
+            let others: Vec<&str> = others.into_iter().collect();
+            let message = format!(
+                "--exchange {exchange}: the pipeline stores nothing of it that was asked for; it does of {}",
+                others.join(", ")
+            );
+            Err(Failed::new(Exit::NotFound, message))
+        }
+        _ => Ok(stocks),
+    }
+}
+
+/// What takes the place of prices, each said once.
+fn remarks(stocks: &[Stock], question: &Question) -> BTreeSet<String> {
+    match question {
+        Question::Latest { .. } | Question::Count { .. } => BTreeSet::new(),
+        _ => stocks.iter().filter_map(|stock| stock.remark(question)).collect(),
     }
 }
 
@@ -123,12 +165,10 @@ async fn answer(source: &Source<'_>, question: &Question) -> Result<Answer, Trou
 }
 
 /// Where the chart goes, if one is wanted.
-fn medium(pipeline: &Pipeline, question: &Question) -> Result<Option<Medium>, Failed> {
+fn medium(stocks: usize, question: &Question) -> Result<Option<Medium>, Failed> {
     let Some(plot) = question.plot() else { return Ok(None) };
-    let common = question.common();
-    let symbols = if common.symbols.is_empty() { pipeline.symbols.len() } else { common.symbols.len() };
-    let panels = if matches!(question, Question::Volatility { .. }) { 2 * symbols } else { symbols };
-    plot.medium(common.output, panels as f64).map_err(|problem| Failed::new(Exit::Usage, problem))
+    let panels = if matches!(question, Question::Volatility { .. }) { 2 * stocks } else { stocks };
+    plot.medium(question.common().output, panels as f64).map_err(|problem| Failed::new(Exit::Usage, problem))
 }
 
 /// Opens the store that a pipeline uses, or the one of invented prices.

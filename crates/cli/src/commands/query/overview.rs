@@ -1,19 +1,24 @@
-//! Questions with a row for each symbol: the latest price, the count, the statistics.
+//! Questions with a row for each symbol and exchange: the latest price, the count, the statistics.
 
-use std::io::stdout;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::stdout,
+};
 
 use pricepipe_core::{
     PriceMessage, Timestamp,
     analytics::{Stats, StatsFold},
-    names::CollectionName,
+    names::{CollectionName, Shelf},
 };
-use pricepipe_store::{Series, SymbolCount};
+use pricepipe_store::{Market, MarketCount};
 
 use super::{
     Answer, Source, Trouble,
     args::{CommonArgs, PricesArgs},
     is_wanted,
     plot::sketches::Prices,
+    points::Points,
+    stock::Stock,
     telling::Telling,
 };
 use crate::rows::{Cell, Column, Printer, column, detail};
@@ -29,9 +34,13 @@ const LATEST: &[Column] = &[
 
 pub(super) async fn latest(source: &Source<'_>, common: &CommonArgs) -> Result<u64, Trouble> {
     let mut printer = Printer::new(stdout(), common.output, LATEST);
-    for collection in source.pipeline.collections() {
-        for message in source.history.latest(&collection, &common.symbols).await? {
-            printer.row(latest_row(&collection, message, source.now))?;
+    let mut wanted: BTreeMap<&CollectionName, Vec<Market>> = BTreeMap::new();
+    for stock in &source.stocks {
+        wanted.entry(&stock.collection).or_default().push(stock.market());
+    }
+    for (collection, markets) in wanted {
+        for message in source.history.latest(collection, &markets).await? {
+            printer.row(latest_row(collection, message, source.now))?;
         }
     }
     Ok(printer.finish()?)
@@ -52,6 +61,7 @@ fn latest_row(collection: impl std::fmt::Display, message: PriceMessage, now: Ti
 const COUNT: &[Column] = &[
     column("collection", "COLLECTION"),
     column("symbol", "SYMBOL"),
+    column("exchange", "EXCHANGE"),
     column("documents", "DOCUMENTS"),
     column("first", "FIRST"),
     column("last", "LAST"),
@@ -59,13 +69,19 @@ const COUNT: &[Column] = &[
 
 pub(super) async fn count(source: &Source<'_>, common: &CommonArgs) -> Result<u64, Trouble> {
     let mut printer = Printer::new(stdout(), common.output, COUNT);
-    for collection in source.pipeline.collections() {
-        let wanted = |count: &SymbolCount| is_wanted(&count.symbol, &common.symbols);
-        for count in source.history.count(&collection, source.period).await?.into_iter().filter(wanted) {
-            let SymbolCount { symbol, documents, first, last } = count;
+    let collections: BTreeSet<&CollectionName> =
+        source.stocks.iter().map(|stock| &stock.collection).collect();
+    let wanted = |count: &MarketCount| {
+        let of_exchange = common.exchange.is_none_or(|exchange| exchange.as_str() == count.exchange);
+        of_exchange && is_wanted(&count.symbol, &common.symbols)
+    };
+    for collection in collections {
+        for count in source.history.count(collection, source.period).await?.into_iter().filter(wanted) {
+            let MarketCount { symbol, exchange, documents, first, last } = count;
             printer.row(vec![
-                Cell::text(&collection),
+                Cell::text(collection),
                 Cell::text(symbol),
+                Cell::text(exchange),
                 Cell::number(documents),
                 Cell::text(first),
                 Cell::text(last),
@@ -78,6 +94,7 @@ pub(super) async fn count(source: &Source<'_>, common: &CommonArgs) -> Result<u6
 const STATS: &[Column] = &[
     detail("collection"),
     column("symbol", "SYMBOL"),
+    detail("exchange"),
     column("count", "COUNT"),
     column("first", "FIRST"),
     column("last", "LAST"),
@@ -92,36 +109,37 @@ const STATS: &[Column] = &[
 pub(super) async fn stats(source: &Source<'_>, prices: &PricesArgs) -> Result<Answer, Trouble> {
     let mut telling =
         Telling::new(source, prices.common.output, STATS, || "average and standard deviation".to_owned());
-    for (collection, symbol) in source.symbols(&prices.common) {
-        let (selection, history) = (prices.selection(symbol, source.period), source.history);
+    for stock in &source.stocks {
+        let selection = prices.selection(stock.market(), source.period);
         let mut sketch = telling.sketch(Prices::new);
-        let stats = match &mut sketch {
-            None => pricepipe_store::stats(history, collection, selection).await?,
-            Some(sketch) => sketched(sketch, history.prices(collection, selection)).await?,
+        let stats = match (&mut sketch, stock.shelf) {
+            (None, Shelf::Prices | Shelf::Quotes) => {
+                pricepipe_store::stats(source.history, &stock.collection, selection).await?
+            }
+            (sketch, _) => folded(sketch.as_mut(), source.points(stock, selection)).await?,
         };
         let Some(stats) = stats else { continue };
-        telling.row(stats_row(collection, symbol, &stats))?;
-        telling.draw(symbol, sketch.map(|sketch| sketch.panels(symbol, &stats)));
+        telling.row(stats_row(stock, &stats))?;
+        telling.draw(stock, sketch.map(|sketch| sketch.panels(&stock.name(), &stats)));
     }
     telling.finish()
 }
 
-/// The statistics of prices that are also drawn: a store that adds up by itself would not show them.
-async fn sketched(sketch: &mut Prices, mut series: Series) -> Result<Option<Stats>, Trouble> {
+/// The statistics of prices that are also drawn, or that no store adds up by itself.
+async fn folded(mut sketch: Option<&mut Prices>, mut points: Points) -> Result<Option<Stats>, Trouble> {
     let mut fold = StatsFold::default();
-    while let Some(chunk) = series.next().await? {
+    while let Some(chunk) = points.next().await? {
         for point in chunk {
             fold.push(point);
-            sketch.push(point);
+            sketch.iter_mut().for_each(|sketch| sketch.push(point));
         }
     }
     Ok(fold.finish())
 }
 
-fn stats_row(collection: &CollectionName, symbol: &str, stats: &Stats) -> Vec<Cell> {
-    vec![
-        Cell::text(collection),
-        Cell::text(symbol),
+fn stats_row(stock: &Stock, stats: &Stats) -> Vec<Cell> {
+    let mut row = stock.cells();
+    row.extend([
         Cell::number(stats.count),
         Cell::text(stats.first.time),
         Cell::text(stats.last.time),
@@ -131,5 +149,6 @@ fn stats_row(collection: &CollectionName, symbol: &str, stats: &Stats) -> Vec<Ce
         Cell::text(stats.max.time),
         Cell::figure(stats.average),
         Cell::figure_or_none(stats.deviation),
-    ]
+    ]);
+    row
 }

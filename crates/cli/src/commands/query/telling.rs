@@ -2,11 +2,11 @@
 
 use std::io::{self, Stdout, stdout};
 
-use pricepipe_core::{analytics::PricePoint, names::CollectionName};
+use pricepipe_core::analytics::PricePoint;
 use pricepipe_plot::Panel;
 use pricepipe_store::Selection;
 
-use super::{Answer, Source, Trouble, plot::Plot};
+use super::{Answer, Source, Trouble, plot::Plot, stock::Stock};
 use crate::rows::{Cell, Column, Output, Printer};
 
 /// Writes rows and counts what they came from.
@@ -39,9 +39,9 @@ impl<'a> Telling<'a> {
     }
 
     /// Adds a symbol to the chart.
-    pub(super) fn draw(&mut self, symbol: &str, panels: Option<Vec<Panel>>) {
+    pub(super) fn draw(&mut self, stock: &Stock, panels: Option<Vec<Panel>>) {
         if let (Some(plot), Some(panels)) = (&mut self.plot, panels) {
-            plot.add(symbol, panels);
+            plot.add(&stock.name(), panels);
         }
     }
 
@@ -61,19 +61,19 @@ impl<'a> Telling<'a> {
     /// Writes a row for each price of which one comes.
     pub(super) async fn fold(
         &mut self,
-        collection: &CollectionName,
+        stock: &Stock,
         selection: Selection,
         mut row: impl FnMut(PricePoint) -> Option<Vec<Cell>>,
     ) -> Result<(), Trouble> {
-        let (symbol, mut prices, before) = (selection.symbol.clone(), 0, self.rows);
-        let mut series = self.source.history.prices(collection, selection);
-        while let Some(chunk) = series.next().await? {
+        let (mut prices, before) = (0, self.rows);
+        let mut points = self.source.points(stock, selection);
+        while let Some(chunk) = points.next().await? {
             prices += chunk.len() as u64;
             for row in chunk.into_iter().filter_map(&mut row) {
                 self.row(row)?;
             }
         }
-        self.symbols.push((symbol, prices, self.rows - before));
+        self.symbols.push((stock.name(), prices, self.rows - before));
         Ok(())
     }
 

@@ -6,10 +6,11 @@ mod store;
 mod topics;
 mod watched;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use pricepipe_core::{Pipeline, names::CollectionName, pipeline::PipelineSymbol};
 use pricepipe_service::shutdown;
+use pricepipe_store::Market;
 
 use self::{
     args::WatchArgs,
@@ -49,7 +50,7 @@ pub(crate) async fn watch(args: &WatchArgs) -> Result<(), Failed> {
     let exchange = if args.simulated { "simulated".to_owned() } else { places::endpoints(&pipeline) };
     let mut watch = Watch::of(&pipeline, watched.clone(), exchange, kafka);
     watch.from_topics = cluster.is_some();
-    look(cluster, stores, &symbols, &watched)?;
+    look(cluster, stores, &pipeline, &symbols, &watched)?;
     let mut screen = Screen::open(args.progress, titles(&pipeline, args), watch, stop.clone());
     screen.during(stop.cancelled()).await;
     let shown = sum_up(&mut screen, args.progress);
@@ -60,10 +61,11 @@ pub(crate) async fn watch(args: &WatchArgs) -> Result<(), Failed> {
 fn look(
     cluster: Option<Cluster>,
     stores: Vec<StorePart>,
+    pipeline: &Pipeline,
     symbols: &[&PipelineSymbol],
     watched: &Watched,
 ) -> Result<(), Failed> {
-    let mut collections = Vec::new();
+    let mut collections = BTreeMap::new();
     match cluster {
         Some(cluster) => {
             let mut topics: Vec<String> = symbols.iter().map(|symbol| symbol.topic.to_string()).collect();
@@ -72,7 +74,7 @@ fn look(
             topics::watch(cluster, topics, watched)?;
         }
         None => {
-            collections = by_collection(symbols);
+            collections = by_collection(pipeline, symbols);
             let mut findings = watched.lock();
             findings.kafka = State::Waiting("not looked at".to_owned());
             findings.notes = vec![STORE_ALONE.to_owned()];
@@ -89,13 +91,13 @@ fn wanted<'a>(pipeline: &'a Pipeline, args: &WatchArgs) -> Vec<&'a PipelineSymbo
     pipeline.symbols.iter().filter(wanted).collect()
 }
 
-fn by_collection(symbols: &[&PipelineSymbol]) -> Vec<(CollectionName, Vec<String>)> {
-    let mut collections: Vec<(CollectionName, Vec<String>)> = Vec::new();
+/// What is stored of the symbols, of each collection.
+fn by_collection(pipeline: &Pipeline, symbols: &[&PipelineSymbol]) -> BTreeMap<CollectionName, Vec<Market>> {
+    let mut collections: BTreeMap<CollectionName, Vec<Market>> = BTreeMap::new();
     for symbol in symbols {
-        let name = symbol.symbol.to_string();
-        match collections.iter_mut().find(|(collection, _)| *collection == symbol.collection) {
-            Some((_, names)) => names.push(name),
-            None => collections.push((symbol.collection.clone(), vec![name])),
+        for shelf in pipeline.shelves(&symbol.symbol).into_keys() {
+            let market = Market::of_any(symbol.symbol.as_str());
+            collections.entry(shelf.collection(&symbol.collection)).or_default().push(market);
         }
     }
     collections

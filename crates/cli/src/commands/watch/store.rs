@@ -1,9 +1,9 @@
 //! Looks at the store: whether it answers, and where no topics can be read, at the newest prices. Reads only.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use pricepipe_core::names::CollectionName;
-use pricepipe_store::{History, OpenError, Period, StoreError, SymbolCount};
+use pricepipe_core::{PriceMessage, names::CollectionName};
+use pricepipe_store::{History, Market, OpenError, Period, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::watched::Watched;
@@ -24,8 +24,8 @@ const COUNT_SHARE: u32 = 50;
 pub(super) struct StoreWatch {
     candidates: Vec<StorePart>,
     history: Option<Arc<dyn History>>,
-    /// The symbols of each collection, where prices are asked for.
-    wanted: Vec<(CollectionName, Vec<String>)>,
+    /// What is asked for, of each collection.
+    wanted: BTreeMap<CollectionName, Vec<Market>>,
     count_at: Option<Instant>,
     watched: Watched,
 }
@@ -35,7 +35,7 @@ impl StoreWatch {
     /// there yet may come.
     pub(super) fn new(
         candidates: Vec<StorePart>,
-        wanted: Vec<(CollectionName, Vec<String>)>,
+        wanted: BTreeMap<CollectionName, Vec<Market>>,
         watched: Watched,
     ) -> Result<Self, Failed> {
         let mut watch = StoreWatch { candidates, history: None, wanted, count_at: None, watched };
@@ -85,31 +85,39 @@ impl StoreWatch {
         if self.wanted.is_empty() {
             return Ok(());
         }
-        let mut latest = Vec::new();
-        for (collection, symbols) in &self.wanted {
-            latest.extend(answered(history.latest(collection, symbols)).await?);
+        // Of a symbol in several collections, or of several exchanges, the price that came last.
+        let mut latest: BTreeMap<String, PriceMessage> = BTreeMap::new();
+        for (collection, markets) in &self.wanted {
+            for price in answered(history.latest(collection, markets)).await? {
+                let known = latest.get(&price.symbol).is_some_and(|known| known.received >= price.received);
+                if !known {
+                    latest.insert(price.symbol.clone(), price);
+                }
+            }
         }
-        let counts = self.counts(&*history).await?;
+        let documents = self.documents(&*history).await?;
         // At once, or a price would be seen of which no document is counted.
         let seen = &mut self.watched.lock().seen;
-        latest.iter().for_each(|price| seen.latest(&price.symbol, price.price, price.received));
-        counts.iter().for_each(|count| seen.documents(&count.symbol, count.documents));
+        latest.values().for_each(|price| seen.latest(&price.symbol, price.price, price.received));
+        documents.iter().for_each(|(symbol, documents)| seen.documents(symbol, *documents));
         Ok(())
     }
 
-    /// How many documents there are; nothing while it would cost too much to count again.
-    async fn counts(&mut self, history: &dyn History) -> Result<Vec<SymbolCount>, String> {
+    /// How many documents there are of each symbol; nothing while it would cost too much to count again.
+    async fn documents(&mut self, history: &dyn History) -> Result<BTreeMap<String, u64>, String> {
+        let mut documents = BTreeMap::new();
         if self.count_at.is_some_and(|at| at > Instant::now()) {
-            return Ok(Vec::new());
+            return Ok(documents);
         }
-        let (start, mut counts) = (Instant::now(), Vec::new());
-        for (collection, _) in &self.wanted {
-            counts.extend(
-                history.count(collection, Period::default()).await.map_err(|error| error.to_string())?,
-            );
+        let start = Instant::now();
+        for collection in self.wanted.keys() {
+            let counts = history.count(collection, Period::default()).await;
+            for count in counts.map_err(|error| error.to_string())? {
+                *documents.entry(count.symbol).or_default() += count.documents;
+            }
         }
         self.count_at = Some(Instant::now() + start.elapsed() * COUNT_SHARE);
-        Ok(counts)
+        Ok(documents)
     }
 }
 

@@ -101,6 +101,7 @@ impl Source for Watch {
         let part =
             |name, place: &String, state: &State| Part { name, place: place.clone(), state: state.clone() };
         Snapshot {
+            at: Some(now),
             rows: findings.seen.rows(now, self.from_topics),
             parts: vec![
                 part("exchange", &self.exchange, &exchange),

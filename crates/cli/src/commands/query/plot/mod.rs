@@ -130,13 +130,14 @@ fn names(symbols: &[String]) -> String {
     format!("{} and {} more", symbols[..MOST_NAMES - 1].join(", "), symbols.len() - MOST_NAMES + 1)
 }
 
-/// A panel of prices; the quote asset is their unit, where it is known.
-pub(super) fn prices(symbol: &str, layers: Vec<Layer>) -> Panel {
+/// A panel of prices of a symbol, behind which an exchange may be named; the quote asset is their unit, where it is known.
+pub(super) fn prices(name: &str, layers: Vec<Layer>) -> Panel {
+    let symbol = name.split(' ').next().unwrap_or(name);
     let base = symbol.parse::<Symbol>().ok().and_then(|symbol| symbol.base_asset());
     let quote =
-        base.and_then(|base| symbol.get(base.len()..)).map(|quote| quote.trim_start_matches(['-', '_']));
+        base.and_then(|base| symbol.get(base.len()..)).map(|quote| quote.trim_start_matches(['-', '_', '/']));
     let unit = quote.filter(|quote| !quote.is_empty()).unwrap_or("price");
-    Panel { name: symbol.to_owned(), values: Values::Price(unit.to_owned()), layers }
+    Panel { name: name.to_owned(), values: Values::Price(unit.to_owned()), layers }
 }
 
 /// The width of the terminal that standard output is, or the usual one.
@@ -160,7 +161,10 @@ mod tests {
     #[test]
     fn the_unit_of_a_price_is_the_quote_asset() {
         let unit = |symbol: &str| prices(symbol, Vec::new()).values.unit().to_owned();
-        assert_eq!(["BTCUSDT", "XRPETH", "BTC-USD", "FOOBAR"].map(unit), ["USDT", "ETH", "USD", "price"]);
+        assert_eq!(
+            ["BTCUSDT", "XRPETH", "BTC-USD", "BTC/USD kraken", "FOOBAR"].map(unit),
+            ["USDT", "ETH", "USD", "USD", "price"]
+        );
     }
 
     #[test]
