@@ -8,6 +8,7 @@ use rdkafka::{
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
+    message::BorrowedMessage,
     producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
 
@@ -76,6 +77,13 @@ pub struct Record {
 
 /// Everything that a topic holds now.
 pub fn read(servers: &str, topic: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    each(servers, topic, |message| records.push(record(message)));
+    records
+}
+
+/// Looks at every record that a topic holds now, those of a partition in their order.
+pub fn each(servers: &str, topic: &str, mut look: impl FnMut(&BorrowedMessage<'_>)) {
     let consumer: BaseConsumer = client(servers).set("group.id", "tests").create().expect("a consumer");
     let ends = ends(&consumer, topic);
     let mut assignment = TopicPartitionList::new();
@@ -83,18 +91,14 @@ pub fn read(servers: &str, topic: &str) -> Vec<Record> {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning).expect("a partition");
     }
     consumer.assign(&assignment).expect("an assignment");
-    let (mut records, expected, start) =
-        (Vec::new(), ends.iter().map(|(_, count)| count).sum::<i64>(), Instant::now());
-    while (records.len() as i64) < expected {
-        assert!(
-            start.elapsed() < PATIENCE * 3,
-            "{} of {expected} records of {topic} could be read",
-            records.len()
-        );
+    let (mut seen, expected) = (0, ends.iter().map(|(_, count)| count).sum::<i64>());
+    let start = Instant::now();
+    while seen < expected {
+        assert!(start.elapsed() < PATIENCE * 3, "{seen} of {expected} records of {topic} could be read");
         let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-        records.push(record(&message));
+        look(&message);
+        seen += 1;
     }
-    records
 }
 
 /// The ids of the messages that a topic holds now, in no order.
@@ -148,7 +152,7 @@ fn ends(consumer: &BaseConsumer, topic: &str) -> Vec<(i32, i64)> {
     partitions.map(|partition| (partition, end(partition))).collect()
 }
 
-fn record(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
+fn record(message: &BorrowedMessage<'_>) -> Record {
     use rdkafka::message::Headers;
     let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     let headers =

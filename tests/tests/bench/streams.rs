@@ -1,6 +1,7 @@
 //! How much a producer takes from streams, how fast, and in how much memory.
 
 use std::{
+    collections::HashMap,
     path::Path,
     time::{Duration, UNIX_EPOCH},
 };
@@ -8,6 +9,7 @@ use std::{
 use pricepipe_core::{PriceMessage, Symbol, message::Position};
 use pricepipe_exchange_sim::{Limits, Running, SimConfig, TradeFlow, start, synthetic_symbols};
 use pricepipe_tests::{eventually, pipelines::TestPipeline, servers, topics, worker::Worker};
+use rdkafka::Message;
 use serde_json::{Value, json};
 
 use crate::bars::Bars;
@@ -18,7 +20,8 @@ const PARTITIONS: i32 = 3;
 /// A producer that listens to the trades of a simulated exchange.
 struct Bench {
     pipeline: TestPipeline,
-    exchange: Running,
+    /// It trades until it is dropped.
+    _exchange: Running,
     producer: Worker,
 }
 
@@ -35,11 +38,27 @@ impl Bench {
         let config = configuration(&pipeline, &exchange, &symbols);
         let producer = Worker::start("pricepipe-producer", &config, &[], folder);
         eventually("the producer is ready", PATIENCE, || producer.is_ready());
-        Bench { pipeline, exchange, producer }
+        Bench { pipeline, _exchange: exchange, producer }
     }
 
     fn delivered(&self) -> f64 {
         self.producer.metric("pricepipe_produced_messages_total", "delivered")
+    }
+
+    /// How many numbers are missing between the trades of a symbol that lie in Kafka, and how many are there again.
+    fn lost_and_doubled(&self) -> (u64, u64) {
+        let (mut last, mut lost, mut doubled) = (HashMap::<Vec<u8>, u64>::new(), 0, 0);
+        topics::each(&self.pipeline.kafka, &self.pipeline.topic("all"), |message| {
+            let position = Position { topic_id: None, partition: 0, offset: 0, timestamp: None };
+            let trade = PriceMessage::decode(message.payload(), position).expect("a message");
+            let number: u64 =
+                trade.id.rsplit(':').next().and_then(|number| number.parse().ok()).expect("a number");
+            if let Some(before) = last.insert(message.key().unwrap_or_default().to_vec(), number) {
+                lost += number.saturating_sub(before + 1);
+                doubled += u64::from(number <= before);
+            }
+        });
+        (lost, doubled)
     }
 }
 
@@ -69,18 +88,20 @@ async fn bench_7_streams() {
 
 /// 50,000 trades a second of so many symbols, for a minute.
 async fn most(bars: &mut Bars, symbols: usize, folder: &Path) {
-    let bench = Bench::new(symbols, 50_000.0, folder).await;
+    let mut bench = Bench::new(symbols, 50_000.0, folder).await;
     std::thread::sleep(Duration::from_secs(5));
     let (before, cpu) = (bench.delivered(), bench.producer.cpu_time());
     std::thread::sleep(Duration::from_secs(60));
     let (delivered, cpu) = (bench.delivered() - before, bench.producer.cpu_time() - cpu);
     let gaps = bench.producer.metric("pricepipe_source_gaps_total", "open");
     println!("\n{symbols} symbols: CPU per trade {:.1} µs", cpu.as_secs_f64() * 1e6 / delivered);
-    let told = bench.exchange.streams().totals().sent;
-    println!("the exchange has told {told} trades");
     bars.at_least(&format!("trades a second, {symbols} symbols"), delivered / 60.0, 49_000.0, "/s");
     bars.at_most(&format!("gaps, {symbols} symbols"), gaps, 0.0, "");
     bars.at_most(&format!("memory, {symbols} symbols"), bench.producer.memory_mib().1, 64.0, "MiB");
+    assert!(bench.producer.terminate(PATIENCE).success(), "{}", bench.producer.log());
+    let (lost, doubled) = bench.lost_and_doubled();
+    bars.at_most(&format!("lost, {symbols} symbols"), lost as f64, 0.0, "");
+    bars.at_most(&format!("doubled, {symbols} symbols"), doubled as f64, 0.0, "");
 }
 
 /// 5,000 trades a second: from the arrival of the frame to a consumer.
