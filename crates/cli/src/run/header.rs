@@ -103,7 +103,15 @@ impl Header {
 
 /// The command that shows what this run stores.
 fn query(plan: &Plan, args: &RunArgs) -> String {
-    let command = format!("pricepipe query latest -f {}", args.file.display());
+    let mut command = format!("pricepipe query latest -f {}", args.file.display());
+    let replayed = |source: &SourceConfig| match &source.feed {
+        Feed::Replay(replay) => replay.interval,
+        Feed::Rest(_) | Feed::Websocket(_) => None,
+    };
+    // A backfill stores candles of which the file says nothing.
+    if let Some(interval) = plan.pipeline.sources.first().and_then(replayed) {
+        command = format!("{command} --stored-candles {interval}");
+    }
     match (&plan.store_config, &args.store.store_file) {
         (StoreConfig::Embedded { .. }, Some(path)) => format!("{command} --store-file {}", path.display()),
         (StoreConfig::Embedded { .. }, None) if args.simulate => format!("{command} --simulated"),

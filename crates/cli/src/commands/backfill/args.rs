@@ -20,8 +20,8 @@ on where it was when the same command is given again, and what is there already 
 asked for again: the end of an earlier backfill from the same --start is found in Kafka,
 or, with an embedded Kafka, candles in the store.
 
-Candles go to the collection <collection>_klines_<interval>, trades to the collection of
-the prices.";
+Candles go to the collection <collection>_klines_<interval>, where pricepipe query finds
+them by --stored-candles <interval>; trades go to the collection of the prices.";
 
 #[derive(Debug, Args)]
 pub(crate) struct BackfillArgs {

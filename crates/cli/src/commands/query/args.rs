@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use pricepipe_core::{
-    Exchange, Timestamp,
+    Exchange, KlineInterval, Timestamp,
     analytics::{Interval, Percent},
 };
 use pricepipe_store::{Market, Period, Selection};
@@ -209,6 +209,9 @@ pub(crate) struct CommonArgs {
     /// Only what is of this exchange
     #[arg(long, value_name = "EXCHANGE")]
     pub exchange: Option<Exchange>,
+    /// Read the candles of this interval that are stored, such as those of a backfill
+    #[arg(long, value_name = "INTERVAL")]
+    pub stored_candles: Option<KlineInterval>,
     /// How the answer is written
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,

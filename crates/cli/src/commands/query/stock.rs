@@ -83,7 +83,7 @@ pub(super) fn stocks(pipeline: &Pipeline, question: &Question) -> Result<Vec<Sto
     let common = question.common();
     let mut stocks = Vec::new();
     for symbol in pipeline.symbols.iter().filter(|s| super::is_wanted(s.symbol.as_str(), &common.symbols)) {
-        let shelves = pipeline.shelves(&symbol.symbol);
+        let shelves = shelves(pipeline, symbol, common);
         match question {
             Question::Latest { .. } | Question::Count { .. } => stocks.extend(all(symbol, &shelves, common)),
             Question::Candles { interval, .. } => {
@@ -98,6 +98,17 @@ pub(super) fn stocks(pipeline: &Pipeline, question: &Question) -> Result<Vec<Sto
 }
 
 type Shelves = BTreeMap<Shelf, BTreeSet<Exchange>>;
+
+/// What the pipeline's sources store of a symbol, or the candles that are asked for, whoever has stored them.
+fn shelves(pipeline: &Pipeline, symbol: &PipelineSymbol, common: &CommonArgs) -> Shelves {
+    let shelves = pipeline.shelves(&symbol.symbol);
+    match common.stored_candles {
+        Some(interval) => {
+            [(Shelf::Klines(interval), shelves.into_values().flatten().collect())].into_iter().collect()
+        }
+        None => shelves,
+    }
+}
 
 /// Everything that is stored of a symbol.
 fn all(symbol: &PipelineSymbol, shelves: &Shelves, common: &CommonArgs) -> Vec<Stock> {
@@ -241,6 +252,20 @@ spec:
         );
         // Of prices any are made.
         assert_eq!(read("candles -s BTC/USD -i 90s --exchange kraken").unwrap()[0].0, "btc");
+    }
+
+    #[test]
+    fn candles_that_no_source_stores_are_read_where_they_are_asked_for() {
+        let expected = [
+            row("btc_klines_1h", "BTC/USD binance", Some("binance")),
+            row("btc_klines_1h", "BTC/USD coinbase", Some("coinbase")),
+            row("btc_klines_1h", "BTC/USD kraken", Some("kraken")),
+        ];
+        assert_eq!(read("count -s BTC/USD --stored-candles 1h").unwrap(), expected);
+        assert_eq!(read("jumps -s BTC/USD --stored-candles 1h").unwrap(), expected);
+        assert_eq!(read("candles -s BTC/USD -i 2h --stored-candles 1h").unwrap(), expected);
+        let refused = read("candles -s BTC/USD -i 90m --stored-candles 1h").unwrap_err();
+        assert!(refused.starts_with("--interval 90m: BTC/USD"), "{refused}");
     }
 
     #[test]
