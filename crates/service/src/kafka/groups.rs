@@ -196,31 +196,30 @@ mod tests {
     }
 
     #[test]
-    fn brokers_that_come_and_go_end_nothing_but_the_question() {
+    fn connections_that_break_end_nothing_but_the_question() {
         let cluster = MockCluster::new(1).unwrap();
         let groups = groups(&cluster);
-        let (patience, end) = (Duration::from_millis(500), Instant::now() + Duration::from_secs(5));
+        let (patience, end) = (Duration::from_millis(500), Instant::now() + Duration::from_secs(3));
         let ask = |group: usize| {
             let name = format!("asked-{group}");
-            let mut answered = [0, 0];
-            while Instant::now() < end {
-                answered
-                    [usize::from(groups.committed_offsets(&name, &first_partition(), patience).is_ok())] += 1;
-            }
-            answered
+            let ask = || groups.committed_offsets(&name, &first_partition(), patience).is_ok();
+            std::iter::repeat_with(ask)
+                .take_while(|_| Instant::now() < end)
+                .filter(|answered| *answered)
+                .count()
         };
-        let [refused, answered] = thread::scope(|scope| {
+        let answered = thread::scope(|scope| {
             let ask = &ask;
-            let asking: Vec<_> = (0..16).map(|group| scope.spawn(move || ask(group))).collect();
+            let asking: Vec<_> = (0..8).map(|group| scope.spawn(move || ask(group))).collect();
+            // Each of these requests is answered by hanging up.
+            let hang_up = [RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT];
             while Instant::now() < end {
-                cluster.broker_down(1).unwrap();
-                thread::sleep(Duration::from_micros(500));
-                cluster.broker_up(1).unwrap();
-                thread::sleep(Duration::from_millis(2));
+                cluster.request_errors(RDKafkaApiKey::OffsetFetch, &hang_up);
+                cluster.request_errors(RDKafkaApiKey::FindCoordinator, &hang_up);
+                thread::sleep(Duration::from_millis(20));
             }
-            let counts = asking.into_iter().map(|asked| asked.join().unwrap());
-            counts.fold([0, 0], |sum, counts| [sum[0] + counts[0], sum[1] + counts[1]])
+            asking.into_iter().map(|asked| asked.join().unwrap()).sum::<usize>()
         });
-        assert!(answered > 0 && refused > 0, "{answered} answered, {refused} not");
+        assert!(answered > 0);
     }
 }
