@@ -7,7 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use pricepipe_core::Exchange;
-use pricepipe_exchange_sim::{Fault, RequestRate, Rule, Running, SimConfig, StreamLimits, start};
+use pricepipe_exchange_sim::{
+    Fault, RequestRate, Rule, Running, SimConfig, StatusFault, StreamLimits, start,
+};
 use support::{Kafka, Producer, SECOND, config, eventually, once_each};
 
 struct Pipeline {
@@ -126,6 +128,94 @@ async fn a_refusal_is_obeyed_and_prices_come_back() {
         eventually("it is ready", 5 * SECOND, || producer.unmet().is_empty()).await;
         pipeline.finish(&["btc"]).await;
     }
+}
+
+/// Everything that an answer may be instead of prices. Each costs the slots that it lasts for.
+async fn answers_that_are_none_end_in_time(exchange: Exchange, symbol: &str) {
+    let pipeline = polling(exchange, &["btc"], &[symbol]).await;
+    let producer = &pipeline.producer;
+    producer.produces(1, 10 * SECOND).await;
+    let elsewhere = Fault::Status(StatusFault {
+        status: 302,
+        location: Some("http://127.0.0.1:1/elsewhere".to_owned()),
+        ..StatusFault::default()
+    });
+    for (fault, outcome) in [
+        (Fault::Hang, "timeout"),
+        (Fault::SlowHeaders { byte_millis: 100 }, "timeout"),
+        (Fault::SlowBody { byte_millis: 100 }, "timeout"),
+        (Fault::Reset { after_bytes: None }, "interrupted"),
+        (Fault::Truncate { after_bytes: None }, "interrupted"),
+        (Fault::Oversized { bytes: 50 << 20 }, "too_large"),
+        (Fault::MalformedJson, "malformed"),
+        (Fault::WrongShape, "malformed"),
+        (Fault::status_with_body(403, "<html>no</html>"), "forbidden"),
+        (Fault::status_with_body(502, "<html>later</html>"), "unavailable"),
+        (elsewhere, "unexpected_status"),
+    ] {
+        let before = producer.requests(outcome);
+        pipeline.exchange.faults().add(Rule::until_cleared(fault.clone()));
+        eventually(&format!("{exchange}: {outcome} of {fault:?}"), 10 * SECOND, || {
+            producer.requests(outcome) > before
+        })
+        .await;
+        pipeline.exchange.faults().clear();
+        producer.produces(1, 15 * SECOND).await;
+    }
+    // These are right answers, though unusual ones, or bombs that nobody unpacks.
+    for fault in [
+        Fault::GzipBomb { bytes: 50 << 20 },
+        Fault::WrongContentType,
+        Fault::ExtraField,
+        Fault::PriceAsNumber,
+    ] {
+        pipeline.exchange.faults().add(Rule::once(fault));
+        producer.produces(2, 15 * SECOND).await;
+    }
+    eventually("it is ready", 5 * SECOND, || producer.unmet().is_empty()).await;
+    assert!(producer.process.health.stalled().is_empty(), "{exchange}");
+    pipeline.finish(&["btc"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_answer_costs_a_slot_and_no_more() {
+    tokio::join!(
+        answers_that_are_none_end_in_time(Exchange::Coinbase, "BTC-USDT"),
+        answers_that_are_none_end_in_time(Exchange::Kraken, "BTC/USDT")
+    );
+}
+
+async fn a_bad_price_is_left_out_alone(exchange: Exchange) {
+    let topics: &[&str] = &["btc", "eth"];
+    let pipeline = polling(exchange, topics, &["BTC/USDT", "ETH/USDT"]).await;
+    let producer = &pipeline.producer;
+    producer.produces(2, 10 * SECOND).await;
+    let rejected = |reason| producer.metric("source_rejected_prices_total", &[("reason", reason)]);
+    let produced = || producer.observations.snapshot().symbols[0].produced;
+    for (text, reason) in [
+        ("NaN", "not_a_number"),
+        ("", "not_a_number"),
+        ("1e400", "too_precise"),
+        ("-1", "not_positive"),
+        ("0.0000000000000000000000000000000000000001", "too_precise"),
+    ] {
+        let (before, good) = (rejected(reason), produced());
+        let fault = Fault::PriceText { symbol: "ETHUSDT".parse().unwrap(), text: text.to_owned() };
+        pipeline.exchange.faults().add(Rule::times(4, fault));
+        let what = format!("{exchange}: {text:?} is {reason}");
+        eventually(&what, 15 * SECOND, || rejected(reason) > before && produced() > good).await;
+        pipeline.exchange.faults().clear();
+    }
+    eventually("all is well", 10 * SECOND, || producer.unmet().is_empty()).await;
+    pipeline.finish(topics).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x5_a_bad_price_spoils_nothing_but_itself() {
+    tokio::join!(
+        a_bad_price_is_left_out_alone(Exchange::Coinbase),
+        a_bad_price_is_left_out_alone(Exchange::Kraken)
+    );
 }
 
 #[tokio::test]
