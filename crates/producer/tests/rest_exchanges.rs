@@ -10,7 +10,7 @@ use pricepipe_core::Exchange;
 use pricepipe_exchange_sim::{
     Fault, RequestRate, Rule, Running, SimConfig, StatusFault, StreamLimits, start,
 };
-use support::{Kafka, Producer, SECOND, config, eventually, once_each};
+use support::{Kafka, Producer, SECOND, bad_answers, config, eventually, once_each};
 
 struct Pipeline {
     kafka: Kafka,
@@ -140,19 +140,13 @@ async fn answers_that_are_none_end_in_time(exchange: Exchange, symbol: &str) {
         location: Some("http://127.0.0.1:1/elsewhere".to_owned()),
         ..StatusFault::default()
     });
-    for (fault, outcome) in [
-        (Fault::Hang, "timeout"),
-        (Fault::SlowHeaders { byte_millis: 100 }, "timeout"),
-        (Fault::SlowBody { byte_millis: 100 }, "timeout"),
-        (Fault::Reset { after_bytes: None }, "interrupted"),
-        (Fault::Truncate { after_bytes: None }, "interrupted"),
-        (Fault::Oversized { bytes: 50 << 20 }, "too_large"),
-        (Fault::MalformedJson, "malformed"),
+    let others = [
         (Fault::WrongShape, "malformed"),
         (Fault::status_with_body(403, "<html>no</html>"), "forbidden"),
         (Fault::status_with_body(502, "<html>later</html>"), "unavailable"),
         (elsewhere, "unexpected_status"),
-    ] {
+    ];
+    for (fault, outcome) in bad_answers().into_iter().chain(others) {
         let before = producer.requests(outcome);
         pipeline.exchange.faults().add(Rule::until_cleared(fault.clone()));
         eventually(&format!("{exchange}: {outcome} of {fault:?}"), 10 * SECOND, || {

@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use pricepipe_exchange_sim::{Fault, Limits, Rule, Running, SimConfig, StatusFault, start};
-use support::{FAST, Kafka, Producer, SECOND, config, eventually, once_each};
+use support::{FAST, Kafka, Producer, SECOND, bad_answers, config, eventually, once_each};
 
 const BTC: &str = "BTCUSDT";
 const ETH: &str = "ETHUSDT";
@@ -169,15 +169,7 @@ async fn x3_an_exchange_that_is_away_is_told_once_with_the_hint_and_found_again(
 #[tokio::test]
 async fn x4_hangs_and_torn_connections_end_in_time() {
     let pipeline = pipeline(1, &[BTC]).await;
-    for (fault, outcome) in [
-        (Fault::Hang, "timeout"),
-        (Fault::SlowHeaders { byte_millis: 100 }, "timeout"),
-        (Fault::SlowBody { byte_millis: 100 }, "timeout"),
-        (Fault::Reset { after_bytes: None }, "interrupted"),
-        (Fault::Truncate { after_bytes: None }, "interrupted"),
-        (Fault::Oversized { bytes: 50 << 20 }, "too_large"),
-        (Fault::MalformedJson, "malformed"),
-    ] {
+    for (fault, outcome) in bad_answers() {
         let before = pipeline.producer.requests(outcome);
         pipeline.fault(Rule::once(fault.clone()));
         eventually(outcome, 5 * SECOND, || pipeline.producer.requests(outcome) > before).await;

@@ -11,8 +11,8 @@ use futures::future::join_all;
 use pricepipe_core::{Details, Exchange, PriceMessage, config::Stream};
 use pricepipe_exchange_sim::{Fault, Recording, Rule, SimConfig, StreamFault, TapePace, TapePlayback};
 use support::{
-    SECOND, eventually,
-    streams::{PATIENCE, Trial, number, trades},
+    SECOND, eventually, number,
+    streams::{PATIENCE, Trial, trades},
 };
 
 /// Those that have streams of candles.

@@ -15,8 +15,8 @@ use futures::future::join_all;
 use pricepipe_core::config::ProducerConfig;
 use pricepipe_exchange_sim::{Fault, OddFrame, Rule, StreamFault};
 use support::{
-    SECOND, eventually,
-    streams::{EXCHANGES, PATIENCE, TOPIC, Trial, history_path, number},
+    SECOND, eventually, number,
+    streams::{EXCHANGES, PATIENCE, TOPIC, Trial, history_path},
 };
 
 const MIB: usize = 1 << 20;

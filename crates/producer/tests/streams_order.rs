@@ -7,33 +7,23 @@ mod support;
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use pricepipe_core::{
-    Exchange, Gap, GapOutcome, GapsMessage, PriceMessage,
-    config::{Feed, HistoryConfig, ProducerConfig, SourceConfig, Stream, SymbolRoute, WebsocketConfig},
+    Exchange, Gap, GapOutcome, GapsMessage,
+    config::{ProducerConfig, Stream, SymbolRoute},
 };
 use pricepipe_exchange_sim::{
     Fault, Recording, Rule, Running, SimConfig, StreamFault, TapePace, TapePlayback, TradeFlow, start,
 };
 use rdkafka::{Message, types::RDKafkaRespErr};
-use support::{Kafka, Producer, SECOND, config, eventually};
+use support::{Kafka, Producer, SECOND, eventually, listen, number, streams::EXCHANGES};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const SYMBOL: &str = "BTC/USDT";
 
 /// The trades of one market of an exchange.
 fn listening(kafka: &Kafka, simulated: &Running, exchange: Exchange) -> ProducerConfig {
-    let mut config = config(&kafka.bootstrap_servers, &[], &[], SECOND);
-    config.symbols = vec![SymbolRoute { symbol: SYMBOL.parse().unwrap(), topic: "trades".parse().unwrap() }];
-    let endpoints = vec![simulated.url()];
-    let history = HistoryConfig { endpoints, timeout_millis: 2_000, max_weight_per_minute: 5_700 };
-    let feed = Feed::Websocket(WebsocketConfig {
-        endpoints: vec![simulated.stream_url()],
-        stream: Stream::Trade,
-        interval: None,
-        partial: false,
-        silence_millis: 5_000,
-        history,
-    });
-    config.sources = vec![SourceConfig { name: "stream".to_owned(), exchange, symbols: Vec::new(), feed }];
+    let endpoints = [simulated.stream_url()];
+    let mut config = support::listening(kafka, simulated, &endpoints, exchange, Stream::Trade, &[SYMBOL]);
+    listen(&mut config, |websocket| websocket.silence_millis = 5_000);
     config
 }
 
@@ -48,10 +38,6 @@ fn kafka() -> Kafka {
 
 fn always(exchange: &Running, fault: StreamFault) {
     exchange.faults().add(Rule::until_cleared(Fault::Stream(fault)));
-}
-
-fn number(message: &PriceMessage) -> u64 {
-    message.id.rsplit(':').next().unwrap().parse().unwrap()
 }
 
 /// The numbers in the topic, which follow each other without a hole and without a repetition, except those given.
@@ -74,7 +60,7 @@ async fn nothing_is_missing(producer: &Producer) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x8_what_is_lost_doubled_swapped_or_cut_arrives_once_and_in_order_from_each_exchange() {
-    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+    for source in EXCHANGES {
         let (kafka, exchange) = (kafka(), trading(200.0).await);
         for fault in [
             StreamFault::Drop { percent: 3 },
@@ -98,7 +84,7 @@ async fn x8_what_is_lost_doubled_swapped_or_cut_arrives_once_and_in_order_from_e
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_traded_between_two_processes_is_found_and_repaired() {
-    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+    for source in EXCHANGES {
         let (kafka, exchange) = (kafka(), trading(100.0).await);
         let producer = Producer::start(listening(&kafka, &exchange, source));
         producer.produces(50, PATIENCE).await;
@@ -117,7 +103,7 @@ async fn what_was_traded_between_two_processes_is_found_and_repaired() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_traded_unheard_is_found_in_a_market_that_is_silent_since() {
-    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+    for source in EXCHANGES {
         let (kafka, symbol) = (kafka(), "BTCUSDT".parse().unwrap());
         let tape = TapePlayback::new(symbol, recording(60), TapePace::PerSecond(50.0));
         let exchange = start(SimConfig { tapes: vec![tape], ..SimConfig::default() }).await.unwrap();
@@ -143,7 +129,7 @@ fn recording(trades: u64) -> Recording {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_history_does_not_hold_is_recorded_and_the_rest_goes_on() {
-    for source in [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken] {
+    for source in EXCHANGES {
         let (kafka, exchange) = (kafka(), trading(50.0).await);
         let producer = Producer::start(listening(&kafka, &exchange, source));
         producer.produces(20, PATIENCE).await;
@@ -216,9 +202,9 @@ async fn a_gap_of_candles_that_names_no_interval_is_repaired_and_ended_under_its
     let kafka = Kafka::start(1, &["trades"]);
     kafka.with(|cluster| cluster.create_topic("test.gaps", 1, 1).unwrap());
     let mut config = listening(&kafka, &exchange, Exchange::Binance);
-    if let Feed::Websocket(websocket) = &mut config.sources[0].feed {
+    listen(&mut config, |websocket| {
         (websocket.stream, websocket.interval) = (Stream::Kline, "1m".parse().ok());
-    }
+    });
     let open = format!(
         r#"{{"exchange":"binance","symbol":"BTC/USDT","stream":"kline","from":{},"to":{},"noticed":"restart",
         "since":"2026-11-23T06:00:03Z","outcome":"open","missing":3}}"#,

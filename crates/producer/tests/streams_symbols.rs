@@ -17,7 +17,7 @@ use pricepipe_exchange_sim::{
     Fault, Rule, Running, SimConfig, StreamConnection, StreamFault, TradeFlow, start,
 };
 use pricepipe_service::telemetry::{self, BoxMakeWriter, LogFormat};
-use support::{Kafka, Producer, eventually, listening};
+use support::{Kafka, Producer, eventually, listening, number};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,7 +85,7 @@ impl Pipeline {
 fn numbers(kafka: &Kafka) -> BTreeMap<String, Vec<u64>> {
     let mut numbers: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for message in kafka.read_any_key("trades") {
-        let number = message.id.rsplit(':').next().unwrap().parse().unwrap();
+        let number = number(&message);
         numbers.entry(message.symbol).or_default().push(number);
     }
     numbers

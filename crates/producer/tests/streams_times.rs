@@ -13,8 +13,8 @@ use pricepipe_exchange_sim::{
     Fault, OddFrame, Recording, Rule, SimConfig, StreamFault, TapePace, TapePlayback,
 };
 use support::{
-    eventually,
-    streams::{EXCHANGES, PATIENCE, Trial, number, trades},
+    eventually, number,
+    streams::{EXCHANGES, PATIENCE, Trial, trades},
 };
 
 const TEN_MINUTES: i64 = 600_000;

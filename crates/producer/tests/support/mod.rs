@@ -19,7 +19,7 @@ use pricepipe_core::{
     },
     message::Position,
 };
-use pricepipe_exchange_sim::Running;
+use pricepipe_exchange_sim::{Fault, Running};
 use pricepipe_producer::{Observations, Options, ProducerError, Summary};
 use pricepipe_service::Process;
 use rdkafka::{
@@ -201,6 +201,31 @@ pub(crate) fn listening(
     let feed = Feed::Websocket(websocket);
     config.sources = vec![SourceConfig { name: "stream".to_owned(), exchange, symbols: Vec::new(), feed }];
     config
+}
+
+/// Answers that hang, that are torn off, too large, or none, and how a request ends that meets one.
+pub(crate) fn bad_answers() -> [(Fault, &'static str); 7] {
+    [
+        (Fault::Hang, "timeout"),
+        (Fault::SlowHeaders { byte_millis: 100 }, "timeout"),
+        (Fault::SlowBody { byte_millis: 100 }, "timeout"),
+        (Fault::Reset { after_bytes: None }, "interrupted"),
+        (Fault::Truncate { after_bytes: None }, "interrupted"),
+        (Fault::Oversized { bytes: 50 << 20 }, "too_large"),
+        (Fault::MalformedJson, "malformed"),
+    ]
+}
+
+/// Changes what a source listens to, and how.
+pub(crate) fn listen(config: &mut ProducerConfig, change: impl FnOnce(&mut WebsocketConfig)) {
+    if let Feed::Websocket(websocket) = &mut config.sources[0].feed {
+        change(websocket);
+    }
+}
+
+/// The number at the end of a message's id.
+pub(crate) fn number(message: &PriceMessage) -> u64 {
+    message.id.rsplit(':').next().unwrap().parse().unwrap()
 }
 
 /// A producer at work.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use pricepipe_core::{
     Exchange, PriceMessage, Symbol,
-    config::{Feed, HistoryConfig, ProducerConfig, SourceConfig, Stream, SymbolRoute, WebsocketConfig},
+    config::{ProducerConfig, Stream, WebsocketConfig},
 };
 use pricepipe_exchange_sim::{
     Fault, RequestRate, Rule, Running, SimConfig, StreamFault, StreamLimits, TradeFlow, start,
 };
 
-use super::{Kafka, Producer, SECOND, config, eventually};
+use super::{Kafka, Producer, eventually, listen, number};
 
 pub(crate) const EXCHANGES: [Exchange; 3] = [Exchange::Binance, Exchange::Coinbase, Exchange::Kraken];
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,31 +50,15 @@ impl Trial {
         // Kraken's second between two requests is kept by the producer anyway.
         let streams = StreamLimits { kraken_requests: RequestRate::UNLIMITED, ..simulated.streams };
         let exchange = start(SimConfig { streams, ..simulated }).await.unwrap();
-        let mut config = config(&kafka.bootstrap_servers, &[], &[], SECOND);
-        config.symbols = vec![SymbolRoute { symbol: MARKET.parse().unwrap(), topic: TOPIC.parse().unwrap() }];
-        let history = HistoryConfig {
-            endpoints: vec![exchange.url()],
-            timeout_millis: 500,
-            max_weight_per_minute: 5_700,
-        };
-        let feed = Feed::Websocket(WebsocketConfig {
-            endpoints: vec![exchange.stream_url()],
-            stream: Stream::Trade,
-            interval: None,
-            partial: false,
-            silence_millis: 1_500,
-            history,
-        });
-        config.sources =
-            vec![SourceConfig { name: "stream".to_owned(), exchange: source, symbols: Vec::new(), feed }];
+        let endpoints = [exchange.stream_url()];
+        let mut config = super::listening(&kafka, &exchange, &endpoints, source, Stream::Trade, &[MARKET]);
+        listen(&mut config, |websocket| websocket.history.timeout_millis = 500);
         Trial { kafka, exchange, config, source }
     }
 
     /// Changes what is listened to.
     pub(crate) fn listening(mut self, change: impl FnOnce(&mut WebsocketConfig)) -> Trial {
-        if let Feed::Websocket(websocket) = &mut self.config.sources[0].feed {
-            change(websocket);
-        }
+        listen(&mut self.config, change);
         self
     }
 
@@ -116,11 +100,6 @@ impl Trial {
 /// So many trades a second of each symbol, and a short past.
 pub(crate) fn trades(per_second: f64) -> TradeFlow {
     TradeFlow { past: 10, ..TradeFlow::per_second(per_second) }
-}
-
-/// The number at the end of a message's id.
-pub(crate) fn number(message: &PriceMessage) -> u64 {
-    message.id.rsplit(':').next().unwrap().parse().unwrap()
 }
 
 impl Producer {
