@@ -67,6 +67,13 @@ impl KlineInterval {
     }
 }
 
+/// A minute, as at the exchanges themselves.
+impl Default for KlineInterval {
+    fn default() -> Self {
+        KlineInterval(1)
+    }
+}
+
 impl fmt::Display for KlineInterval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -107,6 +114,7 @@ mod tests {
     #[test]
     fn minutes_and_months_are_told_apart_and_every_name_is_in_the_error() {
         assert_eq!("1m".parse::<KlineInterval>().unwrap().as_millis(), Some(60_000));
+        assert_eq!(KlineInterval::default().as_str(), "1m");
         assert_eq!("1M".parse::<KlineInterval>().unwrap().as_millis(), None);
         for interval in KlineInterval::all() {
             assert_eq!(interval.as_str().parse(), Ok(interval));

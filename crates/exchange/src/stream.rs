@@ -173,8 +173,9 @@ impl Topic {
         }
     }
 
-    fn kline_interval(&self) -> &'static str {
-        self.interval.map_or("1m", |interval| interval.as_str())
+    /// The interval of its klines.
+    pub fn kline_interval(&self) -> KlineInterval {
+        self.interval.unwrap_or_default()
     }
 }
 

@@ -48,7 +48,7 @@ impl Series {
             Stream::Trade => Some(Series::Trades),
             Stream::AggTrade => Some(Series::Aggregates),
             Stream::Kline => {
-                let interval = websocket.interval.or(KlineInterval::from_millis(60_000))?;
+                let interval = websocket.interval.unwrap_or_default();
                 let length = interval.as_millis().filter(|length| *length <= DAY_MILLIS)?;
                 Some(Series::Candles(interval, length.unsigned_abs()))
             }

@@ -94,14 +94,13 @@ pub enum Stream {
 impl Feed {
     /// Which of a topic's collections its observations go to.
     pub fn shelf(&self) -> Shelf {
-        let klines = |interval: Option<KlineInterval>| interval.map_or(Shelf::Prices, Shelf::Klines);
         match self {
             Feed::Rest(_) => Shelf::Prices,
-            Feed::Replay(replay) => klines(replay.interval),
+            Feed::Replay(replay) => replay.interval.map_or(Shelf::Prices, Shelf::Klines),
             Feed::Websocket(WebsocketConfig { stream, interval, .. }) => match stream {
                 Stream::Trade | Stream::AggTrade | Stream::MiniTicker => Shelf::Prices,
                 Stream::BookTicker => Shelf::Quotes,
-                Stream::Kline => klines(interval.or(KlineInterval::from_millis(60_000))),
+                Stream::Kline => Shelf::Klines(interval.unwrap_or_default()),
             },
         }
     }

@@ -104,7 +104,7 @@ fn channel(topic: &Topic) -> &'static str {
 }
 
 fn minutes(topic: &Topic) -> i64 {
-    topic.interval.and_then(|interval| interval.as_millis()).map_or(1, |millis| millis / 60_000)
+    topic.kline_interval().as_millis().map_or(1, |millis| millis / 60_000)
 }
 
 pub(super) fn read(topic: &Topic, frame: &str, records: &mut Vec<Record>) -> Result<Frame, BadRecord> {

@@ -19,7 +19,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::sequence::market::interval_of;
 use crate::{endpoints::Endpoints, source::SourceError};
 
 /// So many requests are under way at once.
@@ -166,19 +165,18 @@ async fn persist(endpoints: &Endpoints, topic: Topic, market: &str, place: Place
 
 async fn ask(endpoints: &Endpoints, topic: Topic, market: &str, place: Place) -> Result<Page, SourceError> {
     let exchange = topic.exchange;
-    match (place, interval_of(&topic)) {
-        (Place::Candles { start, end }, Some(interval)) => {
-            let klines = Klines { exchange, market, interval, start, end };
+    match place {
+        Place::Candles { start, end } => {
+            let klines = Klines { exchange, market, interval: topic.kline_interval(), start, end };
             let page =
                 endpoints.get(&klines.request(), |answer| klines.read(answer.received, answer)).await?;
             Ok(Page::from(page, endpoints, |start| Place::Candles { start, end }))
         }
-        (Place::Trades(from), _) => {
+        Place::Trades(from) => {
             let trades = Trades { exchange, aggregate: topic.stream == Stream::AggTrade, market, from };
             let page = endpoints.get(&trades.request(), |answer| trades.read(answer)).await?;
             Ok(Page::from(page, endpoints, Place::Trades))
         }
-        (Place::Candles { .. }, None) => Ok(Page::default()),
     }
 }
 

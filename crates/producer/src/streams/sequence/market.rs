@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pricepipe_core::{Details, KlineInterval, Noticed, Price, Timestamp, config::Stream, identity::Event};
+use pricepipe_core::{Details, Noticed, Price, Timestamp, config::Stream, identity::Event};
 use pricepipe_exchange::{Record, history::From, stream::Topic};
 
 use super::{
@@ -276,14 +276,9 @@ pub(crate) fn is_of(topic: &Topic, event: &Event) -> bool {
     match event {
         Event::Trade(_) => topic.stream == Stream::Trade,
         Event::AggTrade(_) => topic.stream == Stream::AggTrade,
-        Event::Kline(interval, _) => topic.stream == Stream::Kline && interval_of(topic) == Some(*interval),
+        Event::Kline(interval, _) => topic.stream == Stream::Kline && topic.kline_interval() == *interval,
         _ => false,
     }
-}
-
-/// The interval of a stream's candles; a minute unless it says another.
-pub(crate) fn interval_of(topic: &Topic) -> Option<KlineInterval> {
-    topic.interval.or_else(|| KlineInterval::from_millis(60_000))
 }
 
 /// The number before one of a stream.
@@ -292,8 +287,8 @@ pub(crate) fn before(topic: &Topic, number: u64) -> u64 {
 }
 
 fn steps(topic: &Topic) -> Steps {
-    match (topic.stream, interval_of(topic)) {
-        (Stream::Kline, Some(interval)) => Steps::between_candles(interval),
+    match topic.stream {
+        Stream::Kline => Steps::between_candles(topic.kline_interval()),
         _ => Steps::Of(1),
     }
 }
