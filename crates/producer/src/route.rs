@@ -26,6 +26,11 @@ impl Route {
         Route { index, exchange, symbol, topic, key, replay: None }
     }
 
+    /// For a message of the gaps topic about a market, which is among no observations.
+    pub(crate) fn of_gaps(exchange: Exchange, symbol: &Symbol, topic: &TopicName, key: String) -> Self {
+        Route { index: usize::MAX, exchange, symbol: symbol.clone(), topic: topic.clone(), key, replay: None }
+    }
+
     /// The same for history that begins then.
     pub(crate) fn replaying(&self, start: Timestamp) -> Self {
         let Route { index, exchange, ref symbol, ref topic, ref key, .. } = *self;

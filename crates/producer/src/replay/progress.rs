@@ -63,9 +63,7 @@ impl Progress {
     fn say(&self, word: &mut Word) {
         let now = Instant::now();
         let Some(progress) = word.due(now, self.every, self.loops) else { return };
-        let mut route =
-            Route::new(usize::MAX, progress.exchange, progress.symbol.clone(), self.topic.clone());
-        route.key = progress.key();
+        let route = Route::of_gaps(progress.exchange, &progress.symbol, &self.topic, progress.key());
         if self.sink.try_offer(&Arc::new(route), progress.encode()).is_ok() {
             word.said = Some((progress.clone(), now));
         }

@@ -101,8 +101,7 @@ impl Gaps {
     /// A gaps topic that is missing or full holds no trade up.
     fn write(&mut self) {
         while let Some(gap) = self.unsent.front() {
-            let mut route = Route::new(usize::MAX, gap.exchange, gap.symbol.clone(), self.topic.clone());
-            route.key = gap.key();
+            let route = Route::of_gaps(gap.exchange, &gap.symbol, &self.topic, gap.key());
             if self.sink.try_offer(&Arc::new(route), gap.encode()).is_err() {
                 return;
             }
