@@ -39,9 +39,10 @@ impl Handles {
             }
             config
         };
+        let settings = complete(kafka::admin(connection, credentials, CLIENT_ID));
         Ok(Handles {
-            topics: complete(kafka::admin(connection, credentials, CLIENT_ID)).create()?,
-            groups: Groups::new(complete(kafka::admin(connection, credentials, CLIENT_ID))),
+            topics: settings.create()?,
+            groups: Groups::new(settings),
             reader: reader(connection, credentials, ca_pem),
         })
     }

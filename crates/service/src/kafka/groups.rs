@@ -5,7 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -35,7 +35,7 @@ pub struct Groups {
 #[derive(Default)]
 struct State {
     /// By their groups, the one that was asked last at the end.
-    clients: VecDeque<(String, Arc<BaseConsumer>)>,
+    clients: VecDeque<(String, BaseConsumer)>,
     /// What those have met that are closed.
     met: Vec<Notice>,
 }
@@ -83,7 +83,7 @@ impl Groups {
     }
 
     /// The client of a group, which is asked by nobody else meanwhile.
-    fn take(&self, group: &str) -> Result<Arc<BaseConsumer>, AskError> {
+    fn take(&self, group: &str) -> Result<BaseConsumer, AskError> {
         let mut state = self.lock();
         let place = state.clients.iter().position(|(kept, _)| kept == group);
         if let Some((_, client)) = place.and_then(|place| state.clients.remove(place)) {
@@ -91,10 +91,10 @@ impl Groups {
         }
         let mut settings = self.settings.clone();
         settings.set("group.id", group).set("enable.auto.commit", "false");
-        settings.create().map(Arc::new).map_err(AskError::Client)
+        settings.create().map_err(AskError::Client)
     }
 
-    fn keep(&self, group: &str, client: Arc<BaseConsumer>) {
+    fn keep(&self, group: &str, client: BaseConsumer) {
         let mut state = self.lock();
         state.clients.push_back((group.to_owned(), client));
         let too_many = if state.clients.len() > KEPT { state.clients.pop_front() } else { None };
@@ -104,7 +104,7 @@ impl Groups {
         }
     }
 
-    fn close(&self, client: Arc<BaseConsumer>) {
+    fn close(&self, client: BaseConsumer) {
         self.lock().met.extend(notices(&client));
         // Its end waits for its threads.
         thread::spawn(move || drop(client));
