@@ -123,10 +123,21 @@ pub struct Series<T = PricePoint> {
 }
 
 impl<T> Series<T> {
-    /// A series, and where what is in it is put.
-    pub(crate) fn new() -> (Feed<T>, Series<T>) {
+    /// A series that a task of its own feeds; where that fails, the reader is told.
+    pub(crate) fn fed<Fed>(feeding: impl FnOnce(Feed<T>) -> Fed) -> Series<T>
+    where
+        T: Send + 'static,
+        Fed: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
         let (sender, chunks) = mpsc::channel(QUEUE);
-        (Feed { sender }, Series { chunks })
+        let feed = Feed { sender };
+        let fed = feeding(feed.clone());
+        tokio::spawn(async move {
+            if let Err(error) = fed.await {
+                feed.fail(error).await;
+            }
+        });
+        Series { chunks }
     }
 
     /// The next ones; none at the end.

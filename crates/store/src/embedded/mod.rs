@@ -57,26 +57,16 @@ impl EmbeddedStore {
             )
         })
     }
-}
 
-impl EmbeddedStore {
     fn series<T: series::Read + Send + 'static>(
         &self,
         collection: &CollectionName,
         selection: Selection,
     ) -> Series<T> {
-        let (feed, series) = Series::new();
         let (reader, collection) = (Arc::clone(&self.reader), collection.clone());
-        tokio::spawn(async move {
-            let reading = feed.clone();
-            let job = move |connection: &mut rusqlite::Connection| {
-                series::feed(connection, &collection, &selection, &reading)
-            };
-            if let Err(error) = reader.run(job).await {
-                feed.fail(error).await;
-            }
-        });
-        series
+        Series::fed(async move |feed| {
+            reader.run(move |connection| series::feed(connection, &collection, &selection, &feed)).await
+        })
     }
 }
 

@@ -49,22 +49,14 @@ impl MongoStore {
         let writing = Arc::new(write::Settings::new(price_type, &connection.write_concern()));
         Ok(MongoStore { connection, writing, retention_seconds })
     }
-}
 
-impl MongoStore {
     fn series<T: series::Read + Send + 'static>(
         &self,
         collection: &CollectionName,
         selection: Selection,
     ) -> Series<T> {
-        let (feed, series) = Series::new();
         let (connection, collection) = (Arc::clone(&self.connection), collection.clone());
-        tokio::spawn(async move {
-            if let Err(error) = series::feed(&connection, collection, selection, feed.clone()).await {
-                feed.fail(error).await;
-            }
-        });
-        series
+        Series::fed(async move |feed| series::feed(&connection, collection, selection, feed).await)
     }
 }
 
