@@ -1,7 +1,7 @@
 //! Kafka, as producers, consumers and the controller see it: brokers are not asked by anybody else.
 
 use super::{
-    Dashboard, Row, dead_letters, or_none,
+    Dashboard, Row, dead_letters, of_workers, or_none,
     panel::{BREAKER, Panel},
     quantiles, row, variable,
 };
@@ -11,20 +11,12 @@ pub(super) fn dashboard() -> Dashboard {
         name: "kafka",
         title: "pricepipe / Kafka",
         description: "Kafka from the side of its clients.",
-        variables: vec![
-            variable("namespace", "Namespace", "label_values(pricepipe_breaker_state, namespace)"),
-            variable(
-                "pipeline",
-                "Pipeline",
-                "label_values(pricepipe_breaker_state{namespace=~\"$namespace\"}, pipeline)",
-            ),
-            variable(
-                "topic",
-                "Topic",
-                "label_values(pricepipe_produced_messages_total{namespace=~\"$namespace\", \
+        variables: of_workers(variable(
+            "topic",
+            "Topic",
+            "label_values(pricepipe_produced_messages_total{namespace=~\"$namespace\", \
                     pipeline=~\"$pipeline\"}, topic)",
-            ),
-        ],
+        )),
         rows: vec![cluster(), producing(), consuming()],
     }
 }

@@ -77,6 +77,19 @@ fn variable(name: &'static str, label: &'static str, query: &'static str) -> Var
     Variable { name, label, query }
 }
 
+/// The choices where workers are shown: their namespace, their pipeline, and one more.
+fn of_workers(one_more: Variable) -> Vec<Variable> {
+    vec![
+        variable("namespace", "Namespace", "label_values(pricepipe_breaker_state, namespace)"),
+        variable(
+            "pipeline",
+            "Pipeline",
+            "label_values(pricepipe_breaker_state{namespace=~\"$namespace\"}, pipeline)",
+        ),
+        one_more,
+    ]
+}
+
 /// `expression`, or a series that is 0 while nothing of the kind has happened: a counter has no series before.
 fn or_none(expression: &str, label: &str) -> String {
     format!(r#"{expression} or on () label_replace(vector(0), "{label}", "none", "", "")"#)

@@ -1,7 +1,7 @@
 //! What flows, and how well: the first look at a pipeline.
 
 use super::{
-    Dashboard, Row, dead_letters, or_none,
+    Dashboard, Row, dead_letters, of_workers, or_none,
     panel::{BREAKER, CONDITION, Panel, merged},
     quantiles, row, variable,
 };
@@ -11,19 +11,11 @@ pub(super) fn dashboard() -> Dashboard {
         name: "pipeline",
         title: "pricepipe / Pipelines",
         description: "Prices from the exchange through Kafka into the store.",
-        variables: vec![
-            variable("namespace", "Namespace", "label_values(pricepipe_breaker_state, namespace)"),
-            variable(
-                "pipeline",
-                "Pipeline",
-                "label_values(pricepipe_breaker_state{namespace=~\"$namespace\"}, pipeline)",
-            ),
-            variable(
-                "symbol",
-                "Symbol",
-                "label_values(pricepipe_price{namespace=~\"$namespace\", pipeline=~\"$pipeline\"}, symbol)",
-            ),
-        ],
+        variables: of_workers(variable(
+            "symbol",
+            "Symbol",
+            "label_values(pricepipe_price{namespace=~\"$namespace\", pipeline=~\"$pipeline\"}, symbol)",
+        )),
         rows: vec![glance(), prices(), flow(), exchange(), servers()],
     }
 }

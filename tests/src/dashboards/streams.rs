@@ -1,26 +1,18 @@
 //! What streams bring, and whether it is complete.
 
-use super::{Dashboard, Row, or_none, panel::Panel, row, variable};
+use super::{Dashboard, Row, of_workers, or_none, panel::Panel, row, variable};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "streams",
         title: "pricepipe / Streams",
         description: "Connections to the exchanges' streams, and the completeness of what they bring.",
-        variables: vec![
-            variable("namespace", "Namespace", "label_values(pricepipe_breaker_state, namespace)"),
-            variable(
-                "pipeline",
-                "Pipeline",
-                "label_values(pricepipe_breaker_state{namespace=~\"$namespace\"}, pipeline)",
-            ),
-            variable(
-                "symbol",
-                "Symbol",
-                "label_values(pricepipe_source_symbol_silence_seconds{namespace=~\"$namespace\", \
+        variables: of_workers(variable(
+            "symbol",
+            "Symbol",
+            "label_values(pricepipe_source_symbol_silence_seconds{namespace=~\"$namespace\", \
                     pipeline=~\"$pipeline\"}, symbol)",
-            ),
-        ],
+        )),
         rows: vec![glance(), connections(), completeness()],
     }
 }
