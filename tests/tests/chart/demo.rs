@@ -115,13 +115,17 @@ async fn every_panel_shows_something(prometheus: &Prometheus) {
 
 /// What is wrong in turn, and the alert whose expression then has an answer.
 async fn alerts_are_silent_until_something_is_wrong(prometheus: &Prometheus, namespace: &TestNamespace) {
-    let rules = prometheus.rules();
-    let names = alerts().groups.into_iter().flat_map(|group| group.rules).map(|rule| rule.alert);
-    for name in names {
-        let found = rules.iter().find(|rule| rule["name"] == name.as_str());
-        let health = found.map(|rule| &rule["health"]);
-        assert_eq!(health, Some(&Value::from("ok")), "{name} in Prometheus: {found:?}");
-    }
+    let names: Vec<_> =
+        alerts().groups.into_iter().flat_map(|group| group.rules).map(|rule| rule.alert).collect();
+    until("every alert has been evaluated", PATIENCE, async || {
+        let rules = prometheus.rules()?;
+        let health = |name: &str| rules.iter().find(|rule| rule["name"] == name).map(|rule| &rule["health"]);
+        match names.iter().find(|name| health(name) != Some(&Value::from("ok"))) {
+            Some(name) => Err(format!("{name}: {:?}", health(name))),
+            None => Ok(()),
+        }
+    })
+    .await;
     for Expression { title, text, .. } in all(Asker::Alert) {
         until(&format!("{title} is silent"), PATIENCE, async || match prometheus.ask(&text)?.as_slice() {
             [] => Ok(()),
@@ -179,10 +183,10 @@ impl Prometheus {
     }
 
     /// The alerts as it has loaded them.
-    fn rules(&self) -> Vec<Value> {
-        let answer = self.get("/api/v1/rules").expect("Prometheus answers");
-        let groups = answer["data"]["groups"].as_array().expect("groups").iter();
-        groups.flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect()
+    fn rules(&self) -> Result<Vec<Value>, String> {
+        let answer = self.get("/api/v1/rules")?;
+        let groups = answer["data"]["groups"].as_array().ok_or("no groups")?.iter();
+        Ok(groups.flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default()).collect())
     }
 
     fn get(&self, path: &str) -> Result<Value, String> {
