@@ -9,7 +9,7 @@ SHELL := /bin/bash
 # One debug build serves all targets: the same packages and features everywhere, so that nothing is compiled twice.
 # For `run`, one small test stands for all of them: naming it makes cargo choose the features that the tests choose too.
 BUILD := cargo build --workspace
-TEST  := cargo test --workspace --no-fail-fast
+TEST  := tests/side-by-side
 BENCH := cargo test --locked --workspace --release --test bench -- --ignored --nocapture --test-threads 1
 PIPELINE ?= examples/quickstart.yaml
 
@@ -37,26 +37,26 @@ run: setup ## a whole pipeline in one process, with a simulated exchange; PIPELI
 	$(BUILD) --bins --test architecture
 	@exec "$${CARGO_TARGET_DIR:-target}/debug/pricepipe" run $(PIPELINE) --simulate
 
-build: setup # binaries and tests
+build: setup # binaries and tests, and what runs these
+	$(call need,python3)
 	$(BUILD) --all-targets
 
 test: test-plain test-servers test-cluster test-chart ## all tests, with the servers and the cluster that they need
 
 test-plain: build ## the tests that need no server
-	$(TEST)
+	$(TEST) --test-threads 4
 
-# Tests marked `#[ignore = "needs …"]` want real servers or a cluster. They mostly wait, so some run at a time.
+# Tests marked `#[ignore = "needs …"]` want real servers or a cluster.
 test-servers: build ## those with Kafka and a MongoDB-compatible server, started and stopped here; KEEP=1 leaves them running
-	$(call need,python3)
-	tests/testbed/servers run $(TEST) -- --ignored --skip bench_ --skip cluster:: --skip chart:: --test-threads 4
+	tests/testbed/servers run $(TEST) --ignored --skip bench_ --skip cluster:: --skip chart:: --test-threads 4
 
 test-cluster: build ## those in a real Kubernetes, started and stopped here; KEEP=1 leaves it running
-	tests/testbed/kubernetes run $(TEST) --test cluster -- --ignored --test-threads 4
+	tests/testbed/kubernetes run $(TEST) --only cluster --ignored --test-threads 4
 
 test-chart: build ## the Helm chart: rendered, refused, admitted, and installed in a Kubernetes of its own, with real brokers in it
 	tests/testbed/promtool test rules tests/alerts/alerts.test.yaml
 	tests/testbed/grafana-schema charts/pricepipe/files/dashboards/*.json
-	STAND_INS="kafka prometheus mongo" tests/testbed/kubernetes run $(TEST) --test chart -- --ignored --test-threads 4
+	STAND_INS="kafka prometheus mongo" tests/testbed/kubernetes run $(TEST) --only chart --ignored --test-threads 4
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
 	cargo fmt --all --check
@@ -79,10 +79,11 @@ fuzz: setup ## try to make a reader panic with bytes that nobody would send; FUZ
 	    || { tail -n 40 "$$target/$$reader.log"; exit 1; }; \
 	done
 
-# Some of them are what the program says, and a test does not build the programs of other packages.
+# Some of them are what the program says, and a test does not build the programs of other packages. One test program after
+# another: several write into the same file.
 generate: setup ## write the generated files anew
 	$(BUILD) --quiet --all-targets
-	UPDATE=1 $(TEST) --quiet -- up_to_date
+	UPDATE=1 cargo test --workspace --quiet -- up_to_date
 
 docs: generate ## write the documentation anew, where it repeats what the code says (the same as generate)
 
