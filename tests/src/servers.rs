@@ -1,9 +1,9 @@
 //! The real servers that `make test` starts, named by the environment.
 
 use std::{
+    fs::File,
     path::PathBuf,
     process::{Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering::Relaxed},
 };
 
 /// `host:port` of the Kafka broker.
@@ -28,25 +28,25 @@ pub struct OwnServer {
     environment: (&'static str, String),
     /// How it is reached: `host:port`, or a connection string.
     pub address: String,
+    _port: File,
 }
 
 impl OwnServer {
     /// A Kafka broker.
     pub fn kafka() -> OwnServer {
-        let port = own_port("KAFKA_PORT", 19_092);
-        OwnServer::new("kafka", ("KAFKA_PORT", port.to_string()), "KAFKA_BOOTSTRAP_SERVERS=")
+        OwnServer::new("kafka", ("KAFKA_PORT", own_port("KAFKA_PORT", 19_092)), "KAFKA_BOOTSTRAP_SERVERS=")
     }
 
     /// A MongoDB-compatible server.
     pub fn mongodb() -> OwnServer {
-        let port = own_port("MONGO_PORT", 27_117);
-        OwnServer::new("mongodb", ("MONGO_PORT", port.to_string()), "MONGO_CONNECTION_STRING=")
+        OwnServer::new("mongodb", ("MONGO_PORT", own_port("MONGO_PORT", 27_117)), "MONGO_CONNECTION_STRING=")
     }
 
     /// The script says by a line that begins with `says` how the server is reached.
-    fn new(script: &str, environment: (&'static str, String), says: &str) -> OwnServer {
+    fn new(script: &str, (variable, (port, taken)): (&'static str, (u16, File)), says: &str) -> OwnServer {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testbed").join(script);
-        let mut server = OwnServer { script, environment, address: String::new() };
+        let environment = (variable, port.to_string());
+        let mut server = OwnServer { script, environment, address: String::new(), _port: taken };
         server.call("down");
         let said = server.call("up");
         let address = said.lines().find_map(|line| line.strip_prefix(says));
@@ -84,9 +84,14 @@ impl Drop for OwnServer {
     }
 }
 
-/// Ten, twenty … above the port of the shared server, which the testbed leaves free for this.
-fn own_port(variable: &str, usual: u16) -> u16 {
-    static OWN: AtomicU16 = AtomicU16::new(1);
+/// Ten, twenty … above the port of the shared server, which the testbed leaves free for this: the first that no other
+/// server of this or another test program has. It is ours for as long as the file is open.
+fn own_port(variable: &str, usual: u16) -> (u16, File) {
     let shared = std::env::var(variable).ok().and_then(|port| port.parse().ok()).unwrap_or(usual);
-    shared + 10 * OWN.fetch_add(1, Relaxed)
+    let mut ports = (1..10).map(|number| shared + 10 * number);
+    let free = ports.find_map(|port| {
+        let file = File::create(std::env::temp_dir().join(format!("pricepipe-test-port-{port}"))).ok()?;
+        file.try_lock().ok().map(|()| (port, file))
+    });
+    free.expect("one of nine ports is free")
 }

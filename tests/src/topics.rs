@@ -137,7 +137,14 @@ pub fn lag(servers: &str, group: &str, topic: &str) -> i64 {
     for (partition, _) in &ends {
         partitions.add_partition(topic, *partition);
     }
-    let committed = consumer.committed_offsets(partitions, PATIENCE).expect("Kafka answers");
+    // The first group of a broker waits until it has the topic of the groups.
+    let start = Instant::now();
+    let committed = loop {
+        match consumer.committed_offsets(partitions.clone(), PATIENCE) {
+            Ok(committed) => break committed,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "Kafka answers: {error}"),
+        }
+    };
     let position = |partition| match committed.find_partition(topic, partition).map(|found| found.offset()) {
         Some(Offset::Offset(offset)) => offset,
         _ => 0,

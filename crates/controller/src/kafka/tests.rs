@@ -76,12 +76,28 @@ async fn made(admin: &KafkaAdmin, wanted: &[Topic]) -> Vec<TopicStatus> {
     ensured.topics
 }
 
-async fn config(admin: &KafkaAdmin, topic: &Topic) -> BTreeMap<String, String> {
+/// Waits until a topic has these settings: a broker answers with what was before until it has heard of a change.
+async fn until_configured(admin: &KafkaAdmin, topic: &Topic, expected: &[(&str, &str)]) {
     let specifier = [ResourceSpecifier::Topic(topic.name.as_str())];
-    let described =
-        admin.call(async |client| client.describe_configs(&specifier, &KafkaAdmin::options()).await).await;
-    let entries = described.expect("Kafka answers").remove(0).expect("a topic").entries;
-    entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+    let start = Instant::now();
+    loop {
+        let described = admin
+            .call(async |client| client.describe_configs(&specifier, &KafkaAdmin::options()).await)
+            .await;
+        let described = described.expect("Kafka answers").remove(0);
+        let found: BTreeMap<_, _> = described
+            .map(|topic| {
+                topic.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+            })
+            .unwrap_or_default();
+        let found: Vec<_> =
+            expected.iter().map(|(key, _)| (*key, found.get(*key).map_or("", String::as_str))).collect();
+        if found == expected {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{found:?}, not {expected:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn exists(admin: &KafkaAdmin, topic: &Topic) -> bool {
@@ -101,11 +117,8 @@ async fn a_missing_topic_is_created_as_the_spec_says_and_is_ours() {
         assert_eq!(topic.name, wanted.name.as_str());
         assert_eq!((i64::from(topic.partitions), topic.created), (i64::from(wanted.partitions), true));
         assert_eq!(topic.id.as_ref().map(String::len), Some(22), "{topic:?}");
-        let config = config(&admin, wanted).await;
-        let entry = |key: &str| config.get(key).map(String::as_str);
-        assert_eq!(entry("retention.ms"), Some("3600000"));
-        assert_eq!(entry("min.insync.replicas"), Some("1"));
-        assert_eq!(entry("segment.ms"), Some("600000"));
+        let expected = [("retention.ms", "3600000"), ("min.insync.replicas", "1"), ("segment.ms", "600000")];
+        until_configured(&admin, wanted, &expected).await;
     }
     let again = ensured(&admin, &wanted, &settings(), &topics).await;
     assert_eq!((again.topics, again.problems), (topics, vec![]), "the second time nothing changes");
@@ -204,13 +217,13 @@ async fn listed_configuration_follows_the_spec_and_the_rest_stays() {
         .ask(move |handles| native::set_topic_configs(handles.topics(), &change, PATIENCE))
         .await
         .expect("Kafka answers");
+    until_configured(&admin, &wanted[0], &[("max.message.bytes", "123456"), ("segment.ms", "1000")]).await;
     let longer = TopicSettings { retention_seconds: 7_200, ..settings() };
     assert_eq!(ensured(&admin, &wanted, &longer, &known).await.problems, []);
-    let config = config(&admin, &wanted[0]).await;
-    let entry = |key: &str| config.get(key).map(String::as_str);
-    assert_eq!(entry("retention.ms"), Some("7200000"), "changed in the spec");
-    assert_eq!(entry("segment.ms"), Some("600000"), "listed, and changed by hand");
-    assert_eq!(entry("max.message.bytes"), Some("123456"), "not listed");
+    let changed = ("retention.ms", "7200000");
+    let listed_and_changed_by_hand = ("segment.ms", "600000");
+    let not_listed = ("max.message.bytes", "123456");
+    until_configured(&admin, &wanted[0], &[changed, listed_and_changed_by_hand, not_listed]).await;
 }
 
 #[tokio::test]
