@@ -61,7 +61,7 @@ make_cgroup() {
 # Containers are known by their control group, whatever has become of those who started them.
 stop_node() {
   stop_network
-  local group; for group in $(cgroups); do xargs -r kill -9 <"$group/cgroup.procs" 2>/dev/null || true; done
+  local group; for group in $(cgroups); do xargs -r kill -9 2>/dev/null <"$group/cgroup.procs" || true; done
   for group in $(cgroups); do for _ in $(seq 50); do rmdir "$group" 2>/dev/null && break || sleep 0.05; done; done
   awk -v folder="$DIR/" 'index($2, folder) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l 2>/dev/null || true
   rm -rf "$DIR" "$STATE"/*.pid
