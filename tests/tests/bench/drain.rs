@@ -12,7 +12,7 @@ use pricepipe_tests::{documents, messages, pipelines::TestPipeline, servers, top
 use crate::bars::{Bars, median};
 
 const MESSAGES: u64 = 200_000;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 
 /// One drain of the prefilled topic into an empty database.
 struct Drain {
@@ -44,7 +44,9 @@ async fn bench_1_drain() {
         drains.iter().map(|d| d.documents_per_second).collect::<Vec<_>>()
     );
     let mut bars = Bars::default();
-    bars.at_least("throughput, share of the raw loop", rate / limit * 100.0, 80.0, "%");
+    // What disturbs a machine for seconds disturbs both of a round.
+    let shares = drains.iter().zip(&limits).map(|(drain, limit)| drain.documents_per_second / limit * 100.0);
+    bars.at_least("throughput, share of the raw loop", median(shares.collect()), 80.0, "%");
     bars.at_most("CPU per document", of(|d| d.cpu_micros), 6.0, "µs");
     bars.at_most("peak RSS", of(|d| d.peak_mib), 96.0, "MiB");
     bars.at_most("first document after start", of(|d| d.first_document), 0.5, "s");
