@@ -44,19 +44,19 @@ build: setup # binaries and tests, and what runs these
 test: test-plain test-servers test-cluster test-chart ## all tests, with the servers and the cluster that they need
 
 test-plain: build ## the tests that need no server
-	$(TEST) --test-threads 4
+	$(TEST)
 
 # Tests marked `#[ignore = "needs …"]` want real servers or a cluster.
 test-servers: build ## those with Kafka and a MongoDB-compatible server, started and stopped here; KEEP=1 leaves them running
-	tests/testbed/servers run $(TEST) --ignored --skip bench_ --skip cluster:: --skip chart:: --test-threads 4
+	tests/testbed/servers run $(TEST) --ignored --skip bench_ --skip cluster:: --skip chart::
 
 test-cluster: build ## those in a real Kubernetes, started and stopped here; KEEP=1 leaves it running
-	tests/testbed/kubernetes run $(TEST) --only cluster --ignored --test-threads 4
+	tests/testbed/kubernetes run $(TEST) --only cluster --ignored
 
 test-chart: build ## the Helm chart: rendered, refused, admitted, and installed in a Kubernetes of its own, with real brokers in it
 	tests/testbed/promtool test rules tests/alerts/alerts.test.yaml
 	tests/testbed/grafana-schema charts/pricepipe/files/dashboards/*.json
-	STAND_INS="kafka prometheus mongo" tests/testbed/kubernetes run $(TEST) --only chart --ignored --test-threads 4
+	STAND_INS="kafka prometheus mongo" tests/testbed/kubernetes run $(TEST) --only chart --ignored
 
 check: setup ## what a change must pass besides its tests: formatting, lints, generated files, licences and bans
 	cargo fmt --all --check
