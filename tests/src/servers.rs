@@ -28,25 +28,28 @@ pub struct OwnServer {
     environment: (&'static str, String),
     /// How it is reached: `host:port`, or a connection string.
     pub address: String,
-    _port: File,
+    /// Of its port.
+    _lock: File,
 }
 
 impl OwnServer {
     /// A Kafka broker.
     pub fn kafka() -> OwnServer {
-        OwnServer::new("kafka", ("KAFKA_PORT", own_port("KAFKA_PORT", 19_092)), "KAFKA_BOOTSTRAP_SERVERS=")
+        OwnServer::new("kafka", "KAFKA_PORT", 19_092, "KAFKA_BOOTSTRAP_SERVERS=")
     }
 
     /// A MongoDB-compatible server.
     pub fn mongodb() -> OwnServer {
-        OwnServer::new("mongodb", ("MONGO_PORT", own_port("MONGO_PORT", 27_117)), "MONGO_CONNECTION_STRING=")
+        OwnServer::new("mongodb", "MONGO_PORT", 27_117, "MONGO_CONNECTION_STRING=")
     }
 
-    /// The script says by a line that begins with `says` how the server is reached.
-    fn new(script: &str, (variable, (port, taken)): (&'static str, (u16, File)), says: &str) -> OwnServer {
+    /// The variable tells the script its port; `usual` is that of the shared server where nothing else is said. The script
+    /// says by a line that begins with `says` how the server is reached.
+    fn new(script: &str, variable: &'static str, usual: u16, says: &str) -> OwnServer {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testbed").join(script);
+        let (port, lock) = own_port(variable, usual);
         let environment = (variable, port.to_string());
-        let mut server = OwnServer { script, environment, address: String::new(), _port: taken };
+        let mut server = OwnServer { script, environment, address: String::new(), _lock: lock };
         server.call("down");
         let said = server.call("up");
         let address = said.lines().find_map(|line| line.strip_prefix(says));

@@ -144,6 +144,7 @@ pub fn lag(servers: &str, group: &str, topic: &str) -> i64 {
             Ok(committed) => break committed,
             Err(error) => assert!(start.elapsed() < PATIENCE, "Kafka answers: {error}"),
         }
+        std::thread::sleep(Duration::from_millis(50));
     };
     let position = |partition| match committed.find_partition(topic, partition).map(|found| found.offset()) {
         Some(Offset::Offset(offset)) => offset,

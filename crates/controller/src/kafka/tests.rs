@@ -76,22 +76,21 @@ async fn made(admin: &KafkaAdmin, wanted: &[Topic]) -> Vec<TopicStatus> {
     ensured.topics
 }
 
+async fn config(admin: &KafkaAdmin, topic: &Topic) -> BTreeMap<String, String> {
+    let specifier = [ResourceSpecifier::Topic(topic.name.as_str())];
+    let described =
+        admin.call(async |client| client.describe_configs(&specifier, &KafkaAdmin::options()).await).await;
+    let entries = described.expect("Kafka answers").remove(0).expect("a topic").entries;
+    entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+}
+
 /// Waits until a topic has these settings: a broker answers with what was before until it has heard of a change.
 async fn until_configured(admin: &KafkaAdmin, topic: &Topic, expected: &[(&str, &str)]) {
-    let specifier = [ResourceSpecifier::Topic(topic.name.as_str())];
     let start = Instant::now();
     loop {
-        let described = admin
-            .call(async |client| client.describe_configs(&specifier, &KafkaAdmin::options()).await)
-            .await;
-        let described = described.expect("Kafka answers").remove(0);
-        let found: BTreeMap<_, _> = described
-            .map(|topic| {
-                topic.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
-            })
-            .unwrap_or_default();
+        let config = config(admin, topic).await;
         let found: Vec<_> =
-            expected.iter().map(|(key, _)| (*key, found.get(*key).map_or("", String::as_str))).collect();
+            expected.iter().map(|(key, _)| (*key, config.get(*key).map_or("", |v| v))).collect();
         if found == expected {
             return;
         }
